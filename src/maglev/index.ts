@@ -1,0 +1,1 @@
+export { LbtwinError } from '../errors.ts';
