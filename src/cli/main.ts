@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-process.stdout.write('lbtwin\n');
+import { processIo } from './io.ts';
+import { run } from './run.ts';
+
+process.exitCode = await run(process.argv.slice(2), processIo());
