@@ -1,2 +1,4 @@
 export * from './errors.ts';
+export * from './hash/index.ts';
+export * from './maglev/index.ts';
 export * from './net/index.ts';

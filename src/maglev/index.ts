@@ -1,1 +1,6 @@
 export { LbtwinError } from '../errors.ts';
+export { backendHashString, DEFAULT_WEIGHT, type MaglevBackend, offsetOf, skipOf } from './backend.ts';
+export { weightsMatter } from './fill.ts';
+export { checkTableSize, DEFAULT_TABLE_SIZE, TABLE_SIZES } from './sizes.ts';
+export { buildLookupTable, type MaglevOptions, type PreparedBackends, prepareBackends, tableOf } from './table.ts';
+export { DEFAULT_HASH_SEED, type HashSeeds, parseHashSeed } from '../hash/seed.ts';

@@ -109,7 +109,7 @@ export function parseIpv6Words(text: string, to: number, out: number[] | Uint32A
 
 /**
  * Parses an IP address as strictly as Kubernetes does. `010.0.0.1`, `10.1`, `2130706433`, `0x0a.1.1.1` are refused; so is a
- * zone (`fe80::1%eth0`) unless `zone: true`.
+ * zone (`fe80::1%eth0`) unless `zone: true`; a zone is printable ASCII.
  * @throws LbtwinError `invalid-address`
  */
 export function parseAddress(text: string, options: { zone?: boolean } = {}): IpAddress {
@@ -128,7 +128,7 @@ export function tryParseAddress(text: string, zone = false): IpAddress | undefin
     return word < 0 ? undefined : { family: 4, words: [word] };
   }
   const percent = text.indexOf('%');
-  if (percent >= 0 && (!zone || percent === text.length - 1)) return undefined;
+  if (percent >= 0 && !(zone && /^[\x21-\x7e]+$/.test(text.slice(percent + 1)))) return undefined;
   const words = [0, 0, 0, 0];
   if (!parseIpv6Words(text, percent < 0 ? text.length : percent, words, 0)) return undefined;
   return percent < 0 ? { family: 6, words } : { family: 6, words, zone: text.slice(percent + 1) };

@@ -1,0 +1,4 @@
+export * from './jhash.ts';
+export * from './murmur3.ts';
+export * from './seed.ts';
+export * from './tuple.ts';
