@@ -1,4 +1,5 @@
 export * from './jhash.ts';
 export * from './murmur3.ts';
 export * from './seed.ts';
+export * from './table.ts';
 export * from './tuple.ts';
