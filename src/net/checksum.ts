@@ -1,0 +1,114 @@
+import { IPV4, TCP, UDP } from './headers.ts';
+import type { PacketBuffer } from './packetBuffer.ts';
+import { Protocol } from './protocol.ts';
+
+/*
+ * Ones' complement sums as the kernel's helpers form them. A sum is an unsigned 32-bit number that carries around; a checksum
+ * field is the complement of the sum folded to 16 bits. Everything is computed on big-endian words: the sums of a little-endian
+ * machine are the same numbers byte-swapped.
+ */
+
+/** Adds two sums, the carry going around. */
+export function csumAdd(a: number, b: number): number {
+  const sum = a + b;
+  return (sum > 0xffffffff ? sum + 1 : sum) >>> 0;
+}
+
+export const csumSub = (a: number, b: number): number => csumAdd(a, ~b >>> 0);
+
+/** The checksum field of a sum. */
+export function csumFold(sum: number): number {
+  let folded = (sum >>> 16) + (sum & 0xffff);
+  folded = (folded >>> 16) + (folded & 0xffff);
+  return ~folded & 0xffff;
+}
+
+/** The sum of the `count` bytes at `offset`, added to `seed`; an odd last byte counts as the high half of a word. */
+export function csumBytes(bytes: Uint8Array, offset: number, count: number, seed = 0): number {
+  let sum = 0;
+  const end = offset + (count & ~1);
+  for (let i = offset; i < end; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
+  if ((count & 1) === 1) sum += bytes[end]! << 8;
+  // The plain sum is exact far beyond the largest frame; above 32 bits its high part goes around.
+  return csumAdd(csumAdd(sum >>> 0, Math.floor(sum / 0x1_0000_0000)), seed);
+}
+
+/** The change of a sum when `words` big-endian words `from` become `to`. */
+export function csumDiffWords(
+  from: ArrayLike<number>,
+  fromAt: number,
+  to: ArrayLike<number>,
+  toAt: number,
+  words: number,
+  seed = 0,
+): number {
+  let sum = seed;
+  for (let i = 0; i < words; i++) sum = csumSub(csumAdd(sum, to[toAt + i]!), from[fromAt + i]!);
+  return sum;
+}
+
+/** The change of a sum when the `words` words in the packet at `offset` become `to`. */
+export function csumDiffPacket(
+  packet: PacketBuffer,
+  offset: number,
+  to: ArrayLike<number>,
+  toAt: number,
+  words: number,
+  seed = 0,
+): number {
+  let sum = seed;
+  for (let i = 0; i < words; i++) sum = csumSub(csumAdd(sum, to[toAt + i]!), packet.u32(offset + 4 * i));
+  return sum;
+}
+
+/** A checksum field after the sum under it changed by `diff`. */
+export const csumApply = (field: number, diff: number): number => csumFold(csumAdd(~field & 0xffff, diff));
+
+/** Changes a checksum field of the packet by `diff`; false, with nothing written, if the field is not in the frame. */
+export function replaceChecksum(packet: PacketBuffer, offset: number, diff: number): boolean {
+  if (!packet.has(offset, 2)) return false;
+  packet.setU16(offset, csumApply(packet.u16(offset), diff));
+  return true;
+}
+
+/** Offset of the checksum in an L4 header that is covered by the pseudo header; -1 for the others (ICMP, SCTP, ...). */
+export function l4ChecksumOffset(protocol: number): number {
+  if (protocol === Protocol.TCP) return TCP.CHECKSUM;
+  if (protocol === Protocol.UDP) return UDP.CHECKSUM;
+  if (protocol === Protocol.ICMPV6) return 2;
+  return -1;
+}
+
+/**
+ * Changes the L4 checksum at `l4` by `diff` as the kernel's helper does: for UDP a zero stays zero (no checksum) and a result
+ * of zero becomes 0xffff. False if the field is not in the frame. Protocols without such a checksum are left alone.
+ */
+export function replaceL4Checksum(packet: PacketBuffer, l4: number, protocol: number, diff: number): boolean {
+  const at = l4ChecksumOffset(protocol);
+  if (at < 0) return true;
+  const offset = l4 + at;
+  if (!packet.has(offset, 2)) return false;
+  const field = packet.u16(offset);
+  const udp = protocol === Protocol.UDP;
+  if (udp && field === 0) return true;
+  const changed = csumApply(field, diff);
+  packet.setU16(offset, udp && changed === 0 ? 0xffff : changed);
+  return true;
+}
+
+/** Sum of the pseudo header: addresses, protocol and the L4 length in bytes. */
+export function pseudoHeaderSum(
+  bytes: Uint8Array,
+  addressOffset: number,
+  addressBytes: number,
+  protocol: number,
+  length: number,
+): number {
+  return csumAdd(csumBytes(bytes, addressOffset, addressBytes), protocol + length);
+}
+
+/** The IPv4 header checksum, computed anew over `headerLength` bytes at `l3`. */
+export function ipv4Checksum(packet: PacketBuffer, l3: number, headerLength: number = IPV4.SIZE): number {
+  const sum = csumBytes(packet.bytes, packet.head + l3, headerLength);
+  return csumFold(csumSub(sum, packet.u16(l3 + IPV4.CHECKSUM)));
+}

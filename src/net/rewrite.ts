@@ -1,0 +1,62 @@
+import type { Family } from './address.ts';
+import { csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from './checksum.ts';
+import { IPV4, IPV6 } from './headers.ts';
+import type { PacketBuffer } from './packetBuffer.ts';
+import { Protocol } from './protocol.ts';
+
+/** What went wrong in a rewrite; the packet may then be partly rewritten, as in the kernel. */
+export const Rewrite = { OK: 0, L3_CHECKSUM: 1, L4_CHECKSUM: 2, WRITE: 3 } as const;
+
+export type RewriteResult = (typeof Rewrite)[keyof typeof Rewrite];
+
+/**
+ * Replaces an address of the IP header at `l3` (`addressOffset` is `IPV4.SRC`, `IPV6.DST`, ...) by `words[at...]` and amends the
+ * IPv4 header checksum. Returns the change of the sums; the caller owes it to the L4 checksum.
+ */
+export function replaceAddress(
+  packet: PacketBuffer,
+  family: Family,
+  l3: number,
+  addressOffset: number,
+  words: ArrayLike<number>,
+  at: number,
+): number {
+  const count = family === 4 ? 1 : 4;
+  const offset = l3 + addressOffset;
+  const diff = csumDiffPacket(packet, offset, words, at, count);
+  packet.setWords(offset, count, words, at);
+  if (family === 4) replaceChecksum(packet, l3 + IPV4.CHECKSUM, diff);
+  return diff;
+}
+
+/**
+ * Replaces a port of the L4 header at `l4` (`portOffset` 0 for the source, 2 for the destination) with its checksum. SCTP's
+ * checksum cannot be amended: `Rewrite.L4_CHECKSUM`, nothing written.
+ */
+export function replacePort(
+  packet: PacketBuffer,
+  l4: number,
+  protocol: number,
+  portOffset: number,
+  port: number,
+): RewriteResult {
+  if (protocol === Protocol.SCTP) return Rewrite.L4_CHECKSUM;
+  if (!packet.has(l4 + portOffset, 2)) return Rewrite.WRITE;
+  if (!replaceL4Checksum(packet, l4, protocol, csumSub(port, packet.u16(l4 + portOffset)))) return Rewrite.L4_CHECKSUM;
+  packet.setU16(l4 + portOffset, port);
+  return Rewrite.OK;
+}
+
+/** TTL or hop limit of the IP header at `l3`. */
+export const ttlOf = (packet: PacketBuffer, family: Family, l3: number): number =>
+  packet.u8(l3 + (family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT));
+
+/** Takes one off TTL or hop limit; false, with nothing written, if it is 0 or 1. */
+export function decrementTtl(packet: PacketBuffer, family: Family, l3: number): boolean {
+  const offset = l3 + (family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT);
+  const ttl = packet.u8(offset);
+  if (ttl <= 1) return false;
+  packet.setU8(offset, ttl - 1);
+  if (family === 4) replaceChecksum(packet, l3 + IPV4.CHECKSUM, csumSub((ttl - 1) << 8, ttl << 8));
+  return true;
+}
