@@ -1,5 +1,5 @@
 import { IPV4, TCP, UDP } from './headers.ts';
-import type { PacketBuffer } from './packetBuffer.ts';
+import type { PacketBuffer } from './packet-buffer.ts';
 import { Protocol } from './protocol.ts';
 
 /*

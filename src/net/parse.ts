@@ -1,6 +1,6 @@
 import type { Family } from './address.ts';
 import { ETH, EtherType, IPV4, IPV6, IPV6_FRAGMENT, NextHeader, TcpFlag, TCP } from './headers.ts';
-import type { PacketBuffer } from './packetBuffer.ts';
+import type { PacketBuffer } from './packet-buffer.ts';
 
 /** What `readHeaders` found. Everything but OK tells why there is no L4 offset. */
 export const Parse = {

@@ -1,7 +1,7 @@
 import type { Family } from './address.ts';
 import { csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from './checksum.ts';
 import { IPV4, IPV6 } from './headers.ts';
-import type { PacketBuffer } from './packetBuffer.ts';
+import type { PacketBuffer } from './packet-buffer.ts';
 import { Protocol } from './protocol.ts';
 
 /** What went wrong in a rewrite; the packet may then be partly rewritten, as in the kernel. */
