@@ -1,4 +1,5 @@
 export * from './errors.ts';
 export * from './hash/index.ts';
+export * from './lb/index.ts';
 export * from './maglev/index.ts';
 export * from './net/index.ts';

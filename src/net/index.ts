@@ -8,3 +8,4 @@ export * from './packet-buffer.ts';
 export * from './parse.ts';
 export * from './protocol.ts';
 export * from './rewrite.ts';
+export * from './u64.ts';

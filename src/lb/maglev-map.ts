@@ -1,0 +1,52 @@
+import { LbtwinError } from '../errors.ts';
+
+/**
+ * Maglev tables by revNatIndex (u16). A table holds one backend id per slot, 0 for none; services with equal backends may
+ * share one array, which is never written after it was set.
+ */
+export class MaglevMap {
+  readonly maxEntries: number;
+  readonly #tables = new Map<number, Uint32Array>();
+
+  constructor(maxEntries: number) {
+    this.maxEntries = maxEntries;
+  }
+
+  get size(): number {
+    return this.#tables.size;
+  }
+
+  get(revNatIndex: number): Uint32Array | undefined {
+    return this.#tables.get(revNatIndex);
+  }
+
+  has(revNatIndex: number): boolean {
+    return this.#tables.has(revNatIndex);
+  }
+
+  /**
+   * Adds or overwrites. 0, or -7 (E2BIG) when the map is full: it is then as it was.
+   * @throws LbtwinError `invalid-maglev-table` for a table without slots
+   */
+  set(revNatIndex: number, table: Uint32Array): number {
+    if (table.length === 0) {
+      throw new LbtwinError('invalid-maglev-table', 'a Maglev table without slots', { allowed: 'at least one slot' });
+    }
+    if (!this.#tables.has(revNatIndex) && this.#tables.size >= this.maxEntries) return -7;
+    this.#tables.set(revNatIndex, table);
+    return 0;
+  }
+
+  delete(revNatIndex: number): boolean {
+    return this.#tables.delete(revNatIndex);
+  }
+
+  clear(): void {
+    this.#tables.clear();
+  }
+
+  /** All tables, in order of insertion. */
+  entries(): IterableIterator<[number, Uint32Array]> {
+    return this.#tables.entries();
+  }
+}

@@ -1,0 +1,102 @@
+import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { FamilyMap } from './typed-map.ts';
+
+/** Key of the service map. `slot` 0 is the service itself (the master entry), 1..n are its backends. */
+export interface ServiceKey {
+  readonly address: IpAddress;
+  /** 0..65535. */
+  readonly port: number;
+  /** 0..65535. */
+  readonly slot: number;
+  /** IANA number; 0 is ANY. */
+  readonly protocol: number;
+  /** `Scope.EXTERNAL` or `Scope.INTERNAL`. */
+  readonly scope: number;
+}
+
+/** Value of the service map. */
+export interface ServiceValue {
+  /** Slot: backend id. Master: affinity timeout and algorithm (`affinityUnion`), or the L7 proxy port (`l7Union`). u32. */
+  readonly union: number;
+  /** Usable backends; 0 on slots. u16. */
+  readonly count: number;
+  /** u16. */
+  readonly revNatIndex: number;
+  /** `ServiceFlag` bits, u16. */
+  readonly flags: number;
+  /** Quarantined backends, in the slots after `count`. u16. */
+  readonly qcount: number;
+}
+
+/** The services of one family. */
+export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
+  constructor(family: Family, maxEntries: number) {
+    super(family, 'hash', wordsOf(family) + 2, 3, maxEntries);
+  }
+
+  /** Row of a key, or -1; `address[at..]` holds the words of the address. */
+  find(address: ArrayLike<number>, at: number, port: number, slot: number, protocol: number, scope: number): number {
+    this.#write(address, at, port, slot, protocol, scope);
+    return this.table.find(this.key);
+  }
+
+  union(row: number): number {
+    return this.word(row, 0);
+  }
+
+  count(row: number): number {
+    return this.word(row, 1) >>> 16;
+  }
+
+  revNatIndex(row: number): number {
+    return this.word(row, 1) & 0xffff;
+  }
+
+  flags(row: number): number {
+    return this.word(row, 2) >>> 16;
+  }
+
+  qcount(row: number): number {
+    return this.word(row, 2) & 0xffff;
+  }
+
+  #write(address: ArrayLike<number>, at: number, port: number, slot: number, protocol: number, scope: number): void {
+    const { key, words } = this;
+    for (let i = 0; i < words; i++) key[i] = address[at + i]!;
+    key[words] = (port << 16) | slot;
+    key[words + 1] = (protocol << 8) | scope;
+  }
+
+  protected override writeKey(key: ServiceKey): void {
+    this.checkAddress(key.address);
+    this.#write(key.address.words, 0, key.port, key.slot, key.protocol, key.scope);
+  }
+
+  protected override readKey(rows: Uint32Array, at: number): ServiceKey {
+    const portSlot = rows[at + this.words]!;
+    const protocolScope = rows[at + this.words + 1]!;
+    return {
+      address: this.addressAt(rows, at),
+      port: portSlot >>> 16,
+      slot: portSlot & 0xffff,
+      protocol: protocolScope >>> 8,
+      scope: protocolScope & 0xff,
+    };
+  }
+
+  protected override writeValue(rows: Uint32Array, at: number, value: ServiceValue): void {
+    rows[at] = value.union;
+    rows[at + 1] = (value.count << 16) | value.revNatIndex;
+    rows[at + 2] = (value.flags << 16) | value.qcount;
+  }
+
+  protected override readValue(row: number): ServiceValue {
+    return {
+      union: this.union(row),
+      count: this.count(row),
+      revNatIndex: this.revNatIndex(row),
+      flags: this.flags(row),
+      qcount: this.qcount(row),
+    };
+  }
+}

@@ -1,0 +1,82 @@
+import { LbtwinError } from '../errors.ts';
+import { LpmTable } from '../hash/lpm.ts';
+import { type Family, formatAddress, wordsOf } from '../net/address.ts';
+import { type Cidr, maskCidr } from '../net/cidr.ts';
+
+export interface SourceRangeKey {
+  /** u16. */
+  readonly revNatIndex: number;
+  readonly cidr: Cidr;
+}
+
+/** Source ranges of one family: prefixes per revNatIndex. Which way a hit counts is the service's flag to say. */
+export class SourceRangeMap {
+  readonly family: Family;
+  readonly #words: number;
+  readonly #trie: LpmTable;
+  readonly #key: Uint32Array;
+
+  constructor(family: Family, maxEntries: number) {
+    this.family = family;
+    this.#words = wordsOf(family);
+    this.#trie = new LpmTable({ exactWords: 1, addressWords: this.#words, maxEntries });
+    this.#key = new Uint32Array(1 + this.#words);
+  }
+
+  get size(): number {
+    return this.#trie.size;
+  }
+
+  get maxEntries(): number {
+    return this.#trie.maxEntries;
+  }
+
+  get byteLength(): number {
+    return this.#trie.byteLength;
+  }
+
+  /** Whether some range of the service holds the address in `address[at..]`. */
+  contains(revNatIndex: number, address: ArrayLike<number>, at: number): boolean {
+    if (this.#trie.size === 0) return false;
+    this.#key[0] = revNatIndex;
+    for (let i = 0; i < this.#words; i++) this.#key[1 + i] = address[at + i]!;
+    return this.#trie.lookup(this.#key) >= 0;
+  }
+
+  /** 0, or -28 (ENOSPC) when the map is full: it is then as it was. Address bits after the prefix are cleared. */
+  add(range: SourceRangeKey): number {
+    return this.#trie.set(this.#write(range), range.cidr.bits, 1);
+  }
+
+  has(range: SourceRangeKey): boolean {
+    return this.#trie.get(this.#write(range), range.cidr.bits) >= 0;
+  }
+
+  delete(range: SourceRangeKey): boolean {
+    return this.#trie.delete(this.#write(range), range.cidr.bits);
+  }
+
+  clear(): void {
+    this.#trie.clear();
+  }
+
+  *entries(): Generator<SourceRangeKey> {
+    for (let row = this.#trie.nextRow(-1); row >= 0; row = this.#trie.nextRow(row)) {
+      const words: number[] = [];
+      for (let i = 0; i < this.#words; i++) words.push(this.#trie.keyWord(row, 1 + i));
+      const address = { family: this.family, words };
+      yield { revNatIndex: this.#trie.keyWord(row, 0), cidr: { address, bits: this.#trie.bits(row) } };
+    }
+  }
+
+  #write({ revNatIndex, cidr }: SourceRangeKey): Uint32Array {
+    if (cidr.address.family !== this.family) {
+      throw new LbtwinError('family-mismatch', `${formatAddress(cidr.address)} is not an IPv${this.family} address`, {
+        allowed: `an IPv${this.family} address`,
+      });
+    }
+    this.#key[0] = revNatIndex;
+    this.#key.set(maskCidr(cidr).address.words, 1);
+    return this.#key;
+  }
+}
