@@ -1,5 +1,6 @@
 export * from './errors.ts';
 export * from './hash/index.ts';
+export * from './k8s/index.ts';
 export * from './lb/index.ts';
 export * from './maglev/index.ts';
 export * from './net/index.ts';
