@@ -1,4 +1,4 @@
-import { LbtwinError } from '../errors.ts';
+import { LbtwinError, withPath } from '../errors.ts';
 import { type Family, parseIpv4Word, parseIpv6Words, wordsOf } from '../net/address.ts';
 import { parseProtocol } from '../net/protocol.ts';
 
@@ -81,7 +81,7 @@ export function protocolNumber(protocol: string | number): number {
   if (protocol === 'TCP') return 6;
   if (protocol === 'UDP') return 17;
   if (typeof protocol === 'number' && Number.isInteger(protocol) && protocol >= 0 && protocol <= 255) return protocol;
-  return parseProtocol(protocol as string);
+  return withPath(['protocol'], () => parseProtocol(protocol as string));
 }
 
 /**
