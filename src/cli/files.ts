@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { LbtwinError } from '../errors.ts';
+import type { Io } from './io.ts';
+import { nearest } from './nearest.ts';
+
+const EXTENSIONS = /\.(?:ya?ml|json)$/;
+
+const unreadable = (name: string, reason: string, allowed?: string): LbtwinError =>
+  new LbtwinError('unreadable-file', `${name}: ${reason}`, allowed === undefined ? {} : { allowed });
+
+function why(name: string, error: unknown): LbtwinError {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') {
+    let near: string[] = [];
+    try {
+      near = nearest(basename(name), readdirSync(dirname(name)));
+    } catch {
+      // The folder does not exist either.
+    }
+    return unreadable(name, `no such file${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`);
+  }
+  if (code === 'EACCES' || code === 'EPERM') return unreadable(name, 'no permission to read it');
+  return unreadable(name, error instanceof Error ? error.message : String(error));
+}
+
+/** The files that a name stands for: itself, or everything readable in and below a folder, in order of name. */
+export function expandFolder(name: string): string[] {
+  if (name === '-') return [name];
+  try {
+    if (!statSync(name).isDirectory()) return [name];
+    const found = readdirSync(name, { recursive: true, encoding: 'utf8' })
+      .filter((entry) => EXTENSIONS.test(entry))
+      .sort()
+      .map((entry) => join(name, entry))
+      .filter((file) => statSync(file).isFile());
+    if (found.length === 0) throw unreadable(name, 'no .yaml, .yml or .json file in this folder');
+    return found;
+  } catch (error) {
+    throw error instanceof LbtwinError ? error : why(name, error);
+  }
+}
+
+/** The text of bytes in UTF-8, or in UTF-16 with a byte order mark (as PowerShell's `>` writes it). */
+export function decode(name: string, bytes: Uint8Array): string {
+  const utf16 =
+    bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : '';
+  try {
+    return new TextDecoder(utf16 === '' ? 'utf-8' : utf16, { fatal: true }).decode(bytes);
+  } catch {
+    throw unreadable(name, 'the bytes are no text', 'UTF-8, or UTF-16 with a byte order mark');
+  }
+}
+
+/** Reads a file (or standard input) as text. @throws LbtwinError `unreadable-file` */
+export async function readText(name: string, io: Io): Promise<string> {
+  if (name === '-') return decode('standard input', await io.stdin());
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(name);
+  } catch (error) {
+    throw why(name, error);
+  }
+  return decode(name, bytes);
+}
