@@ -1,6 +1,8 @@
+export * from './affinity.ts';
 export * from './affinity-map.ts';
 export * from './backend-map.ts';
 export * from './layout.ts';
+export * from './lookup.ts';
 export * from './maglev-map.ts';
 export * from './maps.ts';
 export * from './select.ts';
@@ -10,3 +12,4 @@ export * from './skip-lb-map.ts';
 export * from './slot.ts';
 export * from './source-range-map.ts';
 export { type PackedAddress, packTuples, type Tuple, type TupleColumns, tupleColumns } from './tuple.ts';
+export * from './trace.ts';

@@ -60,6 +60,11 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
     return this.word(row, 2) & 0xffff;
   }
 
+  /** The whole value of a row, as an object. */
+  valueAt(row: number): ServiceValue {
+    return this.readValue(row);
+  }
+
   #write(address: ArrayLike<number>, at: number, port: number, slot: number, protocol: number, scope: number): void {
     const { key, words } = this;
     for (let i = 0; i < words; i++) key[i] = address[at + i]!;

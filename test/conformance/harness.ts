@@ -56,6 +56,12 @@ export function conformance<D, C>(
   });
 }
 
+/** Fails unless the record has exactly these keys: for inputs that a runner takes apart and puts together again. */
+export function exactKeys(record: object, keys: readonly string[]): void {
+  const given = Object.keys(record).sort();
+  if (!isDeepStrictEqual(given, [...keys].sort())) throw new Error(`keys ${given.join(' ')}, not ${keys.join(' ')}`);
+}
+
 function compare(expected: unknown, run: () => unknown): string | undefined {
   let actual: unknown;
   try {

@@ -1,0 +1,105 @@
+import { formatWords } from '../net/address.ts';
+import { isExternalIp, isHostPort, isLoopback, isNat46x64, isNodePort } from '../lb/layout.ts';
+import { lookupService, type ServiceHit } from '../lb/lookup.ts';
+import type { ServiceMap } from '../lb/service-map.ts';
+import type { Trace } from '../lb/trace.ts';
+
+/** Where identities of addresses come from: one family of a node's ipcache. */
+export interface IdentitySource {
+  /** Security identity of the address in `address[at..]` (longest prefix), or -1 if there is no entry. */
+  identityOf(address: ArrayLike<number>, at: number): number;
+}
+
+const HOST = 1;
+const REMOTE_NODE = 6;
+const KUBE_APISERVER = 7;
+/** Top byte of the identities of remote nodes that have labels of their own. */
+const REMOTE_NODE_SCOPE = 0x02;
+
+const UNSPECIFIED: readonly number[] = [0, 0, 0, 0];
+
+export interface WildcardRules {
+  readonly nodePortMin: number;
+  readonly nodePortMax: number;
+}
+
+/** 127.0.0.0/8, or exactly ::1. */
+export const isLoopbackAddress = (words: 1 | 4, address: ArrayLike<number>, at: number): boolean =>
+  words === 1
+    ? address[at]! >>> 24 === 127
+    : address[at] === 0 && address[at + 1] === 0 && address[at + 2] === 0 && address[at + 3] === 1;
+
+/**
+ * What a socket tries after the plain lookup found nothing (docs/eastwest.md): the entry of the unspecified address, which
+ * stands for any address of a node. Inside the NodePort range for addresses of any node, and only if it is a NodePort; outside
+ * for addresses of this host, and only if it is a hostPort. On a hit the slots are under the unspecified address, too.
+ * @param hit on a miss it is as the last lookup left it
+ */
+export function lookupWildcard(
+  services: ServiceMap,
+  address: ArrayLike<number>,
+  at: number,
+  port: number,
+  protocol: number,
+  hostNamespace: boolean,
+  identities: IdentitySource,
+  rules: WildcardRules,
+  hit: ServiceHit,
+  trace?: Trace,
+): boolean {
+  const inRange = port >= rules.nodePortMin && port <= rules.nodePortMax;
+  const loopback = isLoopbackAddress(services.words, address, at);
+  if (!(hostNamespace && loopback)) {
+    const identity = identityOf(services, address, at, identities, trace);
+    if (identity !== HOST && !(inRange && isRemoteNode(identity))) return false;
+  }
+  if (!lookupService(services, UNSPECIFIED, 0, port, protocol, true, hit, trace)) return false;
+  const flags = services.flags(hit.row);
+  return inRange ? isNodePort(flags) : isHostPort(flags) && (!isLoopback(flags) || loopback);
+}
+
+const isRemoteNode = (identity: number): boolean =>
+  identity === REMOTE_NODE || identity === KUBE_APISERVER || (identity > 0 && identity >>> 24 === REMOTE_NODE_SCOPE);
+
+function identityOf(
+  services: ServiceMap,
+  address: ArrayLike<number>,
+  at: number,
+  identities: IdentitySource,
+  trace: Trace | undefined,
+): number {
+  const identity = identities.identityOf(address, at);
+  if (trace !== undefined) {
+    const key = { address: formatWords(services.family, address, at) };
+    trace.event({ kind: 'lookup', map: 'ipcache', key, value: identity < 0 ? undefined : { identity } });
+  }
+  return identity;
+}
+
+export interface SkipRules {
+  /** NAT46/64 is compiled in. */
+  readonly nat46x64: boolean;
+  /** External IPs are translated only if they are this host's. */
+  readonly externalIpMitigation: boolean;
+}
+
+/**
+ * Whether a service that was found is left alone: external IPs, and hostPorts unless on loopback, that are not addresses of
+ * this host (somebody else might answer there), and NAT46/64 services.
+ * @param address what the application asked for
+ */
+export function skipsTranslation(
+  services: ServiceMap,
+  flags: number,
+  address: ArrayLike<number>,
+  at: number,
+  identities: IdentitySource,
+  rules: SkipRules,
+  trace?: Trace,
+): boolean {
+  if (rules.nat46x64 && isNat46x64(flags)) return true;
+  const foreign =
+    (rules.externalIpMitigation && isExternalIp(flags)) ||
+    (isHostPort(flags) && !isLoopbackAddress(services.words, address, at));
+  return foreign && identityOf(services, address, at, identities, trace) !== HOST;
+}
