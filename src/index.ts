@@ -1,3 +1,4 @@
+export * from './conntrack/index.ts';
 export * from './errors.ts';
 export * from './hash/index.ts';
 export * from './k8s/index.ts';

@@ -20,8 +20,10 @@ export const KEY_EXISTS = -17;
 /** What `find` and `lookup` answer for an absent key. */
 export const NO_ROW = -1;
 
+/** The largest size a table can be given. */
+export const MAX_ENTRIES = 0x100_0000;
+
 const FIRST_ROWS = 32;
-const MAX_ENTRIES = 0x100_0000;
 
 // Positions in the table's own state; one typed array, so that counters beyond 2^31 stay unboxed.
 const SIZE = 0;

@@ -1,0 +1,5 @@
+export * from './conntrack.ts';
+export * from './entry.ts';
+export * from './options.ts';
+export * from './packet.ts';
+export * from './tuple.ts';

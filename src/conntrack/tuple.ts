@@ -1,0 +1,103 @@
+import { type Family, formatWords, wordsOf } from '../net/address.ts';
+
+/*
+ * The tuple that keys conntrack and NAT entries, as big-endian words in a typed array (docs/conntrack.md):
+ *
+ *   daddr (1 or 4 words) | saddr (1 or 4 words) | dport << 16 | sport | protocol << 8 | flags
+ *
+ * Three ways of filling it are in use; "source" and "destination" below are those of the packet:
+ *
+ * | layout  | saddr       | daddr       | sport            | dport            | where                                      |
+ * |---------|-------------|-------------|------------------|------------------|--------------------------------------------|
+ * | packet  | source      | destination | destination port | source port      | service lookup, conntrack reverse lookups  |
+ * | forward | destination | source      | source port      | destination port | conntrack forward: `packet` reversed       |
+ * | NAT     | source      | destination | source port      | destination port | NAT keys                                   |
+ */
+
+/** A tuple: 4 words for IPv4, 10 for IPv6. */
+export type Tuple = Uint32Array;
+
+/** Tuple flags. OUT and IN are the direction; RELATED is or-ed to either; SERVICE stands alone. */
+export const TupleFlag = { OUT: 0, IN: 1, RELATED: 2, SERVICE: 4 } as const;
+
+/** Words of a tuple: 4 for IPv4, 10 for IPv6. */
+export const tupleWords = (family: Family): number => 2 * wordsOf(family) + 2;
+
+export const createTuple = (family: Family): Tuple => new Uint32Array(tupleWords(family));
+
+// Positions, for a family of `w` words per address: daddr 0, saddr w, ports 2w, protocol and flags 2w + 1.
+
+/** Fills a tuple; `saddr[saddrAt ...]` and `daddr[daddrAt ...]` are addresses of `w` words. */
+export function setTuple(
+  tuple: Tuple,
+  w: number,
+  saddr: ArrayLike<number>,
+  saddrAt: number,
+  daddr: ArrayLike<number>,
+  daddrAt: number,
+  sport: number,
+  dport: number,
+  protocol: number,
+  flags: number,
+): void {
+  for (let i = 0; i < w; i++) {
+    tuple[i] = daddr[daddrAt + i]!;
+    tuple[w + i] = saddr[saddrAt + i]!;
+  }
+  tuple[2 * w] = (dport << 16) | sport;
+  tuple[2 * w + 1] = (protocol << 8) | flags;
+}
+
+/** Swaps the addresses and the ports, in place; flags stay. */
+export function reverseTuple(tuple: Tuple, w: number): void {
+  swapTupleAddresses(tuple, w);
+  const ports = tuple[2 * w]!;
+  tuple[2 * w] = (ports << 16) | (ports >>> 16);
+}
+
+/** Swaps the addresses only, in place: from NAT layout to conntrack's forward layout and back. */
+export function swapTupleAddresses(tuple: Tuple, w: number): void {
+  for (let i = 0; i < w; i++) {
+    const address = tuple[i]!;
+    tuple[i] = tuple[w + i]!;
+    tuple[w + i] = address;
+  }
+}
+
+export const tupleSport = (tuple: Tuple, w: number): number => tuple[2 * w]! & 0xffff;
+export const tupleDport = (tuple: Tuple, w: number): number => tuple[2 * w]! >>> 16;
+export const tupleProtocol = (tuple: Tuple, w: number): number => (tuple[2 * w + 1]! >>> 8) & 0xff;
+export const tupleFlags = (tuple: Tuple, w: number): number => tuple[2 * w + 1]! & 0xff;
+
+export function setTuplePorts(tuple: Tuple, w: number, sport: number, dport: number): void {
+  tuple[2 * w] = (dport << 16) | sport;
+}
+
+export function setTupleFlags(tuple: Tuple, w: number, flags: number): void {
+  tuple[2 * w + 1] = (tuple[2 * w + 1]! & 0xff00) | flags;
+}
+
+/** A tuple for people and reports: addresses as text, the rest as numbers. */
+export interface TupleView {
+  readonly daddr: string;
+  readonly saddr: string;
+  readonly dport: number;
+  readonly sport: number;
+  readonly protocol: number;
+  readonly flags: number;
+}
+
+/** The tuple in `words[at ...]` as a `TupleView`. */
+export function viewTuple(family: Family, words: Uint32Array, at = 0): TupleView {
+  const w = wordsOf(family);
+  const ports = words[at + 2 * w]!;
+  const last = words[at + 2 * w + 1]!;
+  return {
+    daddr: formatWords(family, words, at),
+    saddr: formatWords(family, words, at + w),
+    dport: ports >>> 16,
+    sport: ports & 0xffff,
+    protocol: (last >>> 8) & 0xff,
+    flags: last & 0xff,
+  };
+}
