@@ -5,7 +5,7 @@ import { TcpFlag } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import { CT_VALUE_WORDS, CtBit, type CtEntry, type CtState, CtWord, viewCtEntry } from './entry.ts';
 import { type ConntrackOptions, resolveConntrackOptions } from './options.ts';
-import { reverseTuple, setTupleFlags, type Tuple, TupleFlag, tupleWords } from './tuple.ts';
+import { reverseTuple, setTupleFlags, type CtTuple, TupleFlag, tupleWords } from './tuple.ts';
 
 /** Which end of the connection the packet is seen from, or a service entry. */
 export const CtDir = { EGRESS: 0, INGRESS: 1, SERVICE: 2 } as const;
@@ -72,7 +72,7 @@ export class Conntrack {
 
   readonly #w: number;
   readonly #stateBits: number;
-  readonly #related: Tuple;
+  readonly #related: CtTuple;
 
   /** `tables` are used as they are (their sizes win over the options'); without them empty ones are made. */
   constructor(family: Family, options: Partial<ConntrackOptions> = {}, tables?: ConntrackTables) {
@@ -87,7 +87,7 @@ export class Conntrack {
   }
 
   /** The table that holds entries of the tuple's protocol. */
-  tableOf(tuple: Tuple): HashTable {
+  tableOf(tuple: CtTuple): HashTable {
     return this.#isTcp(tuple) ? this.tcp : this.any;
   }
 
@@ -101,7 +101,7 @@ export class Conntrack {
    * @param length of the frame in bytes, Ethernet header included; counted with `accounting` only.
    */
   lookup(
-    tuple: Tuple,
+    tuple: CtTuple,
     dir: CtDir,
     scope: CtScope,
     types: number,
@@ -115,7 +115,7 @@ export class Conntrack {
 
   /** Like `lookup`, for a tuple that may be marked RELATED (an ICMP error); the mark is kept. */
   lookupRelated(
-    tuple: Tuple,
+    tuple: CtTuple,
     dir: CtDir,
     scope: CtScope,
     types: number,
@@ -129,7 +129,7 @@ export class Conntrack {
   }
 
   #lookup(
-    tuple: Tuple,
+    tuple: CtTuple,
     related: number,
     dir: CtDir,
     scope: CtScope,
@@ -164,7 +164,7 @@ export class Conntrack {
    * @param state null for an entry without any.
    * @returns 0, or `-DropReason.CT_CREATE_FAILED` with `extErr` set.
    */
-  create(tuple: Tuple, dir: CtDir, state: CtState | null, related: boolean, length: number, now: number): number {
+  create(tuple: CtTuple, dir: CtDir, state: CtState | null, related: boolean, length: number, now: number): number {
     const w = this.#w;
     const tcp = this.#isTcp(tuple);
     this.extErr = 0;
@@ -187,7 +187,7 @@ export class Conntrack {
   }
 
   /** Another backend for a service entry, in place; nothing if the entry is gone. */
-  updateService(tuple: Tuple, backendId: number, revNatIndex: number): void {
+  updateService(tuple: CtTuple, backendId: number, revNatIndex: number): void {
     const table = this.tableOf(tuple);
     const row = table.lookup(tuple);
     if (row < 0) return;
@@ -198,7 +198,7 @@ export class Conntrack {
   }
 
   /** True if the packet of `tuple` (packet layout) answers a connection that came in from outside; sets the flags to IN. */
-  isReply(tuple: Tuple): boolean {
+  isReply(tuple: CtTuple): boolean {
     setTupleFlags(tuple, this.#w, TupleFlag.IN);
     return this.tableOf(tuple).lookup(tuple) >= 0;
   }
@@ -207,7 +207,7 @@ export class Conntrack {
    * The bits (`CtBit`) and the revNatIndex, in the high half, of the entry of `tuple` with flags OUT, or -1: how egress
    * programs recognise replies of NodePort (`NODE_PORT`) and DSR (`DSR_INTERNAL`) connections. Sets the flags to OUT.
    */
-  egressBits(tuple: Tuple): number {
+  egressBits(tuple: CtTuple): number {
     setTupleFlags(tuple, this.#w, TupleFlag.OUT);
     const table = this.tableOf(tuple);
     const row = table.lookup(tuple);
@@ -234,12 +234,12 @@ export class Conntrack {
     }
   }
 
-  #isTcp(tuple: Tuple): boolean {
+  #isTcp(tuple: CtTuple): boolean {
     return ((tuple[2 * this.#w + 1]! >>> 8) & 0xff) === Protocol.TCP;
   }
 
   #probe(
-    tuple: Tuple,
+    tuple: CtTuple,
     tcp: boolean,
     dir: CtDir,
     types: number,

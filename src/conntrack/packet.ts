@@ -6,14 +6,14 @@ import type { Headers } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
 import { type Conntrack, type CtDir, CtScope, type CtStatus, CtType } from './conntrack.ts';
 import type { CtState } from './entry.ts';
-import { reverseTuple, type Tuple, TupleFlag } from './tuple.ts';
+import { reverseTuple, type CtTuple, TupleFlag } from './tuple.ts';
 
 /**
  * Fills `tuple` (packet layout, flags 0 or RELATED) from a packet for conntrack: with ICMP, the id of an echo stands for a port
  * and errors are marked RELATED.
  * @returns the TCP flags byte (0 if not TCP), or a negative drop reason: fragments of ICMP, missing bytes, unknown protocols.
  */
-export function readConntrackTuple(packet: PacketBuffer, headers: Headers, tuple: Tuple): number {
+export function readConntrackTuple(packet: PacketBuffer, headers: Headers, tuple: CtTuple): number {
   const { family, l3, l4, protocol } = headers;
   const w = wordsOf(family);
   packet.words(l3 + destinationOffset(family), w, tuple, 0);
@@ -41,7 +41,7 @@ export function readConntrackTuple(packet: PacketBuffer, headers: Headers, tuple
   }
 }
 
-function readIcmp(packet: PacketBuffer, headers: Headers, tuple: Tuple, w: number): number {
+function readIcmp(packet: PacketBuffer, headers: Headers, tuple: CtTuple, w: number): number {
   const { family, l4 } = headers;
   if (headers.fragment) return -DropReason.INVALID;
   if (!packet.has(l4, ICMP.SIZE)) return -DropReason.CT_INVALID_HDR;
@@ -70,7 +70,7 @@ export function lookupPacket(
   conntrack: Conntrack,
   packet: PacketBuffer,
   headers: Headers,
-  tuple: Tuple,
+  tuple: CtTuple,
   dir: CtDir,
   scope: CtScope,
   state: CtState,

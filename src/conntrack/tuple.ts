@@ -15,21 +15,21 @@ import { type Family, formatWords, wordsOf } from '../net/address.ts';
  */
 
 /** A tuple: 4 words for IPv4, 10 for IPv6. */
-export type Tuple = Uint32Array;
+export type CtTuple = Uint32Array;
 
-/** Tuple flags. OUT and IN are the direction; RELATED is or-ed to either; SERVICE stands alone. */
+/** CtTuple flags. OUT and IN are the direction; RELATED is or-ed to either; SERVICE stands alone. */
 export const TupleFlag = { OUT: 0, IN: 1, RELATED: 2, SERVICE: 4 } as const;
 
 /** Words of a tuple: 4 for IPv4, 10 for IPv6. */
 export const tupleWords = (family: Family): number => 2 * wordsOf(family) + 2;
 
-export const createTuple = (family: Family): Tuple => new Uint32Array(tupleWords(family));
+export const createTuple = (family: Family): CtTuple => new Uint32Array(tupleWords(family));
 
 // Positions, for a family of `w` words per address: daddr 0, saddr w, ports 2w, protocol and flags 2w + 1.
 
 /** Fills a tuple; `saddr[saddrAt ...]` and `daddr[daddrAt ...]` are addresses of `w` words. */
 export function setTuple(
-  tuple: Tuple,
+  tuple: CtTuple,
   w: number,
   saddr: ArrayLike<number>,
   saddrAt: number,
@@ -49,14 +49,14 @@ export function setTuple(
 }
 
 /** Swaps the addresses and the ports, in place; flags stay. */
-export function reverseTuple(tuple: Tuple, w: number): void {
+export function reverseTuple(tuple: CtTuple, w: number): void {
   swapTupleAddresses(tuple, w);
   const ports = tuple[2 * w]!;
   tuple[2 * w] = (ports << 16) | (ports >>> 16);
 }
 
 /** Swaps the addresses only, in place: from NAT layout to conntrack's forward layout and back. */
-export function swapTupleAddresses(tuple: Tuple, w: number): void {
+export function swapTupleAddresses(tuple: CtTuple, w: number): void {
   for (let i = 0; i < w; i++) {
     const address = tuple[i]!;
     tuple[i] = tuple[w + i]!;
@@ -64,16 +64,16 @@ export function swapTupleAddresses(tuple: Tuple, w: number): void {
   }
 }
 
-export const tupleSport = (tuple: Tuple, w: number): number => tuple[2 * w]! & 0xffff;
-export const tupleDport = (tuple: Tuple, w: number): number => tuple[2 * w]! >>> 16;
-export const tupleProtocol = (tuple: Tuple, w: number): number => (tuple[2 * w + 1]! >>> 8) & 0xff;
-export const tupleFlags = (tuple: Tuple, w: number): number => tuple[2 * w + 1]! & 0xff;
+export const tupleSport = (tuple: CtTuple, w: number): number => tuple[2 * w]! & 0xffff;
+export const tupleDport = (tuple: CtTuple, w: number): number => tuple[2 * w]! >>> 16;
+export const tupleProtocol = (tuple: CtTuple, w: number): number => (tuple[2 * w + 1]! >>> 8) & 0xff;
+export const tupleFlags = (tuple: CtTuple, w: number): number => tuple[2 * w + 1]! & 0xff;
 
-export function setTuplePorts(tuple: Tuple, w: number, sport: number, dport: number): void {
+export function setTuplePorts(tuple: CtTuple, w: number, sport: number, dport: number): void {
   tuple[2 * w] = (dport << 16) | sport;
 }
 
-export function setTupleFlags(tuple: Tuple, w: number, flags: number): void {
+export function setTupleFlags(tuple: CtTuple, w: number, flags: number): void {
   tuple[2 * w + 1] = (tuple[2 * w + 1]! & 0xff00) | flags;
 }
 

@@ -2,7 +2,7 @@ import { Conntrack, CtDir, CtScope, CtStatus } from '../../src/conntrack/conntra
 import { CtBit, CtState } from '../../src/conntrack/entry.ts';
 import type { ConntrackOptions } from '../../src/conntrack/options.ts';
 import { lookupPacket } from '../../src/conntrack/packet.ts';
-import { createTuple, type Tuple, viewTuple } from '../../src/conntrack/tuple.ts';
+import { createTuple, type CtTuple, viewTuple } from '../../src/conntrack/tuple.ts';
 import type { Family } from '../../src/net/address.ts';
 import {
   changedEntries,
@@ -206,7 +206,7 @@ class Replay {
     };
   }
 
-  answer(ret: number, tuple: Tuple, state: CtState): object {
+  answer(ret: number, tuple: CtTuple, state: CtState): object {
     if (ret < 0) return { ret, status: DROPS[ret] };
     const { monitor } = this.conntrack;
     return {

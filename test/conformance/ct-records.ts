@@ -1,5 +1,5 @@
 import { type CtEntry, storeCtValue, viewCtEntry } from '../../src/conntrack/entry.ts';
-import { setTuple, type Tuple, tupleWords, type TupleView } from '../../src/conntrack/tuple.ts';
+import { setTuple, type CtTuple, tupleWords, type TupleView } from '../../src/conntrack/tuple.ts';
 import { HashTable } from '../../src/hash/table.ts';
 import { type Family, parseAddress, wordsOf } from '../../src/net/address.ts';
 
@@ -18,7 +18,7 @@ export function keyRecord(view: TupleView): KeyRecord {
   return { daddr, saddr, dport, sport, nexthdr: protocol, flags };
 }
 
-export function tupleFrom(family: Family, record: KeyRecord): Tuple {
+export function tupleFrom(family: Family, record: KeyRecord): CtTuple {
   const tuple = new Uint32Array(tupleWords(family));
   const [saddr, daddr] = [parseAddress(record.saddr), parseAddress(record.daddr)];
   if (saddr.family !== family || daddr.family !== family) throw new Error('tuple of the wrong family');

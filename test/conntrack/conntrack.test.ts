@@ -10,7 +10,7 @@ import {
   CtStatus,
   CtType,
   setTuple,
-  type Tuple,
+  type CtTuple,
   tupleWords,
 } from '../../src/conntrack/index.ts';
 import { type Family, wordsOf } from '../../src/net/address.ts';
@@ -21,7 +21,7 @@ const RST = 4;
 const ACK = 16;
 
 /** Packet layout: the client's port is in `dport`. */
-function packetTuple(family: Family, client: number, port: number, protocol: number = Protocol.TCP): Tuple {
+function packetTuple(family: Family, client: number, port: number, protocol: number = Protocol.TCP): CtTuple {
   const w = wordsOf(family);
   const tuple = new Uint32Array(tupleWords(family));
   const address = (last: number): number[] => (w === 1 ? [last] : [0x20010db8, 0, 0, last]);
@@ -29,7 +29,7 @@ function packetTuple(family: Family, client: number, port: number, protocol: num
   return tuple;
 }
 
-const connection = (ct: Conntrack, tuple: Tuple, flags: number, now: number, state = new CtState()): CtStatus => {
+const connection = (ct: Conntrack, tuple: CtTuple, flags: number, now: number, state = new CtState()): CtStatus => {
   const status = ct.lookup(tuple, CtDir.EGRESS, CtScope.BIDIR, CtType.ANY, state, flags, 60, now);
   if (status === CtStatus.NEW) expect(ct.create(tuple, CtDir.EGRESS, state, false, 60, now)).toBe(0);
   return status;
