@@ -1,4 +1,5 @@
 export * from './address-table.ts';
+export * from './defects.ts';
 export * from './fragment-map.ts';
 export * from './identity.ts';
 export * from './mac.ts';
