@@ -4,3 +4,5 @@ export * from './seed.ts';
 export * from './lpm.ts';
 export * from './table.ts';
 export * from './tuple.ts';
+export * from './siphash.ts';
+export * from './xxh64.ts';

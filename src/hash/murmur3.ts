@@ -1,3 +1,5 @@
+import { mul64High } from './u64.ts';
+
 /**
  * MurmurHash3 x64_128 with 64-bit values as two unsigned 32-bit halves: no BigInt, about twenty times faster. The 32-bit seed is
  * loaded into both 64-bit state words and blocks are read little-endian. `out` receives h1 high, h1 low, h2 high, h2 low.
@@ -7,21 +9,6 @@ const C1_HI = 0x87c37b91;
 const C1_LO = 0x114253d5;
 const C2_HI = 0x4cf5ad43;
 const C2_LO = 0x2745937f;
-
-/** The high 32 bits of the 64-bit product of two u32; every partial product below stays under 2^32. */
-function mulHigh(a: number, b: number): number {
-  const a0 = a & 0xffff;
-  const a1 = a >>> 16;
-  const b0 = b & 0xffff;
-  const b1 = b >>> 16;
-  const w1 = (Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16)) >>> 0;
-  const w2 = ((w1 & 0xffff) + Math.imul(a0, b1)) >>> 0;
-  return (Math.imul(a1, b1) + (w1 >>> 16) + (w2 >>> 16)) >>> 0;
-}
-
-/** High half of (hi:lo) * (bhi:blo) modulo 2^64; the low half is `Math.imul(lo, blo)`. */
-const mul64High = (hi: number, lo: number, bhi: number, blo: number): number =>
-  (mulHigh(lo, blo) + Math.imul(hi, blo) + Math.imul(lo, bhi)) >>> 0;
 
 /** The state between blocks. Module-level numbers: one hash at a time, nothing allocated. */
 let h1hi = 0;

@@ -25,9 +25,13 @@ export const DEFAULT_WEIGHT = 100;
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP', 'ANY', 'NONE'];
 
+/** @throws LbtwinError `invalid-address` */
+export const parsedAddress = (address: string | IpAddress): IpAddress =>
+  typeof address === 'string' ? parseAddress(address, { zone: true }) : address;
+
 function addressText(address: string | IpAddress): { text: string; ipv6: boolean } {
   if (typeof address === 'string' && parseIpv4Word(address) >= 0) return { text: address, ipv6: false };
-  const parsed = typeof address === 'string' ? parseAddress(address, { zone: true }) : address;
+  const parsed = parsedAddress(address);
   return { text: formatAddress(parsed), ipv6: parsed.family === 6 };
 }
 
