@@ -59,12 +59,12 @@ const hashOf = (service: Service, sport: number, protocol: number): number =>
 export function selectBackend(service: Service, tuple: Tuple, random?: RandomU32): Backend | undefined {
   const protocol = readTuple(service, tuple);
   if (service.count === 0) return undefined;
-  const { table } = service;
-  const id =
-    table === undefined
-      ? service.slots[randomSlot(needRandom(random)(), service.count) - 1]!
-      : table[moduloBy(hashOf(service, tuple.sport, protocol), table.length, service.inverse)]!;
-  return service.byId.get(id);
+  const { owners } = service;
+  const index =
+    owners === undefined
+      ? randomSlot(needRandom(random)(), service.count) - 1
+      : owners[moduloBy(hashOf(service, tuple.sport, protocol), owners.length, service.inverse)]!;
+  return service.backends[index];
 }
 
 /**
@@ -77,9 +77,9 @@ export function selectBackends(service: Service, columns: TupleColumns, out: Uin
   checkColumns(service, columns, out);
   const rows = columns.sport.length;
   if (service.count === 0) out.fill(0, 0, rows);
-  else if (service.table === undefined) drawSlots(service, rows, out, needRandom(random));
-  else if (service.family === 4) lookUp4(service, service.table, columns, out);
-  else lookUp6(service, service.table, columns, out);
+  else if (service.owners === undefined) drawSlots(service, rows, out, needRandom(random));
+  else if (service.family === 4) lookUp4(service, service.owners, columns, out);
+  else lookUp6(service, service.owners, columns, out);
 }
 
 function drawSlots(service: Service, rows: number, out: Uint32Array, random: RandomU32): void {
@@ -89,30 +89,30 @@ function drawSlots(service: Service, rows: number, out: Uint32Array, random: Ran
 
 /* The two loops differ in the hash only. They are apart so that everything in them stays in registers. */
 
-function lookUp4(service: Service, table: Uint32Array, columns: TupleColumns, out: Uint32Array): void {
+function lookUp4(service: Service, owners: Uint16Array, columns: TupleColumns, out: Uint32Array): void {
   const { saddr, sport, protocol } = columns;
-  const { seed, inverse } = service;
+  const { seed, inverse, slots } = service;
   const { port, protocol: fixed } = service.frontend;
   const keep = service.sessionAffinity ? 0 : 0xffff;
-  const size = table.length;
+  const size = owners.length;
   for (let i = 0; i < sport.length; i++) {
     const proto = fixed === 0 ? protocol![i]! : fixed;
     const hash = hashTuple4(saddr[i]!, sport[i]! & keep, port, proto, seed);
-    out[i] = table[moduloBy(hash, size, inverse)]!;
+    out[i] = slots[owners[moduloBy(hash, size, inverse)]!]!;
   }
 }
 
-function lookUp6(service: Service, table: Uint32Array, columns: TupleColumns, out: Uint32Array): void {
+function lookUp6(service: Service, owners: Uint16Array, columns: TupleColumns, out: Uint32Array): void {
   const { saddr, sport, protocol } = columns;
-  const { seed, inverse } = service;
+  const { seed, inverse, slots } = service;
   const { port, protocol: fixed } = service.frontend;
   const keep = service.sessionAffinity ? 0 : 0xffff;
-  const size = table.length;
+  const size = owners.length;
   for (let i = 0, at = 0; i < sport.length; i++, at += 4) {
     const proto = fixed === 0 ? protocol![i]! : fixed;
     const client = sport[i]! & keep;
     const hash = hashTuple6(saddr[at]!, saddr[at + 1]!, saddr[at + 2]!, saddr[at + 3]!, client, port, proto, seed);
-    out[i] = table[moduloBy(hash, size, inverse)]!;
+    out[i] = slots[owners[moduloBy(hash, size, inverse)]!]!;
   }
 }
 
@@ -144,10 +144,10 @@ export interface SelectionExplanation {
  */
 export function explainSelection(service: Service, tuple: Tuple, random?: RandomU32): SelectionExplanation {
   const protocol = readTuple(service, tuple);
-  const { table, count } = service;
-  const hash = table === undefined ? undefined : hashOf(service, tuple.sport, protocol);
-  const tableIndex = hash === undefined ? undefined : hash % table!.length;
-  const owner = tableIndex === undefined ? undefined : service.byId.get(table![tableIndex]!);
+  const { owners, count } = service;
+  const hash = owners === undefined ? undefined : hashOf(service, tuple.sport, protocol);
+  const tableIndex = hash === undefined ? undefined : hash % owners!.length;
+  const owner = tableIndex === undefined ? undefined : service.backends[owners![tableIndex]!];
   const draws = service.algorithm === 'random' && count > 0 && random !== undefined;
   const randomWord = draws ? random() >>> 0 : undefined;
   const slot = randomWord === undefined ? undefined : randomSlot(randomWord, count);
@@ -158,7 +158,7 @@ export function explainSelection(service: Service, tuple: Tuple, random?: Random
     selectable: service.selectable,
     hash,
     hashedPort: hash === undefined ? undefined : service.sessionAffinity ? 0 : tuple.sport,
-    tableSize: table?.length,
+    tableSize: owners?.length,
     tableIndex,
     slotOwner: owner,
     randomWord,

@@ -1,6 +1,6 @@
 import { LbtwinError, withPath } from '../errors.ts';
 import { DEFAULT_HASH_SEED, parseHashSeed } from '../hash/seed.ts';
-import { DEFAULT_WEIGHT } from '../maglev/backend.ts';
+import { DEFAULT_WEIGHT, type MaglevBackend } from '../maglev/backend.ts';
 import { checkTableSize, DEFAULT_TABLE_SIZE } from '../maglev/sizes.ts';
 import { type MaglevOptions, prepareBackends, tableOf } from '../maglev/table.ts';
 import { compareAddresses, formatAddress, type Family, type IpAddress, parseAddress } from '../net/address.ts';
@@ -82,11 +82,10 @@ export interface Service {
   readonly selectable: 'active' | 'terminating' | 'none';
   /** Ids of the selectable backends, by slot - 1. */
   readonly slots: Uint32Array;
-  /** Slot to backend id, for Maglev with a selectable backend. */
-  readonly table: Uint32Array | undefined;
+  /** Maglev with a selectable backend: table index to index into `slots` and `backends`. Half the size of a table of ids. */
+  readonly owners: Uint16Array | undefined;
   /** 1 / table size, for the modulo on the hot path. */
   readonly inverse: number;
-  readonly byId: ReadonlyMap<number, Backend>;
 }
 
 export interface ServiceOptions {
@@ -101,7 +100,7 @@ interface Candidate {
 /**
  * Compiles a frontend and its backends (docs/selection.md).
  * @throws LbtwinError with a path into `spec`: `invalid-backend-id`, `duplicate-backend`, `family-mismatch`, `invalid-weight`,
- *   `unknown-state`, `unknown-algorithm`, `unknown-service-type` and those of addresses, ports, protocols and `buildLookupTable`
+ *   `unknown-state`, `too-many-backends`, `unknown-algorithm`, `unknown-service-type` and those of addresses, ports, protocols and `buildLookupTable`
  */
 export function defineService(spec: ServiceSpec, options: ServiceOptions = {}): Service {
   const frontend = withPath(['frontend'], () => readFrontend(spec.frontend));
@@ -119,8 +118,10 @@ export function defineService(spec: ServiceSpec, options: ServiceOptions = {}): 
   const active = usable('active');
   const count = active > 0 ? active : usable('terminating');
   const selected = backends.slice(0, count);
-  const table =
-    algorithm === 'maglev' && count > 0 ? tableOf(prepareBackends(selected, seeds.murmur), tableSize) : undefined;
+  const owners =
+    algorithm === 'maglev' && count > 0
+      ? new Uint16Array(tableOf(prepareBackends(selected.map(byIndex), seeds.murmur), tableSize))
+      : undefined;
   return {
     frontend,
     type,
@@ -132,11 +133,19 @@ export function defineService(spec: ServiceSpec, options: ServiceOptions = {}): 
     count,
     selectable: active > 0 ? 'active' : count > 0 ? 'terminating' : 'none',
     slots: Uint32Array.from(selected, ({ id }) => id),
-    table,
+    owners,
     inverse: 1 / tableSize,
-    byId: new Map(backends.map((backend) => [backend.id, backend])),
   };
 }
+
+/** A backend under its index in place of its id. */
+const byIndex = (backend: Backend, index: number): MaglevBackend => ({
+  id: index,
+  address: backend.address,
+  port: backend.port,
+  protocol: backend.protocol,
+  weight: backend.weight,
+});
 
 function readFrontend(frontend: string | L4Address): L4Address {
   const l4 = typeof frontend === 'string' ? parseL4Address(frontend) : frontend;
@@ -151,7 +160,16 @@ function oneOf<T>(value: T, allowed: readonly T[], code: string, key: string): T
   return value;
 }
 
+/** A service entry counts its backends in 16 bits. */
+const MAX_BACKENDS = 65535;
+
 function readBackends(specs: readonly BackendSpec[], frontend: L4Address): Candidate[] {
+  if (specs.length > MAX_BACKENDS) {
+    throw new LbtwinError('too-many-backends', `${specs.length} backends`, {
+      path: ['backends'],
+      allowed: `at most ${MAX_BACKENDS}`,
+    });
+  }
   const unnamed = specs.every(({ id }) => id === undefined);
   const ids = new Set<number>();
   const places = new Set<string>();

@@ -78,9 +78,13 @@ export function readPort(port: number, row: number | undefined, key: string): nu
 
 /** A protocol's number; the commonest names without a look-up. @throws LbtwinError `unknown-protocol` */
 export function protocolNumber(protocol: string | number): number {
-  if (protocol === 'TCP') return 6;
-  if (protocol === 'UDP') return 17;
-  if (typeof protocol === 'number' && Number.isInteger(protocol) && protocol >= 0 && protocol <= 255) return protocol;
+  if (typeof protocol === 'number') {
+    if (protocol >= 0 && protocol <= 255 && Number.isInteger(protocol)) return protocol;
+  } else if (protocol === 'TCP') {
+    return 6;
+  } else if (protocol === 'UDP') {
+    return 17;
+  }
   return withPath(['protocol'], () => parseProtocol(protocol as string));
 }
 

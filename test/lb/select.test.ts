@@ -91,7 +91,7 @@ describe('selectBackend', () => {
     const told = explainSelection(service, flow);
     expect(told.tableIndex).toBe(told.hash! % 1021);
     expect(told.slotOwner).toBe(selectBackend(service, flow));
-    expect(service.table![told.tableIndex!]).toBe(told.backend!.id);
+    expect(service.slots[service.owners![told.tableIndex!]!]).toBe(told.backend!.id);
     expect(told).toMatchObject({ algorithm: 'maglev', hashedPort: 40000, tableSize: 1021, slot: undefined });
   });
 
@@ -206,11 +206,12 @@ describe('bad input', () => {
     [{ backends: [{ ...backend, weight: 65536 }] }, 'invalid-weight', 'backends[0].weight'],
     [{ backends: [{ ...backend, state: 'gone' as 'active' }] }, 'unknown-state', 'backends[0].state'],
     [{ backends: [{ ...backend, protocol: 'HTTP' }] }, 'unknown-protocol', 'backends[0].protocol'],
+    [{ backends: Array.from({ length: 65536 }, () => backend) }, 'too-many-backends', 'backends'],
     [{ algorithm: 'rr' as 'random' }, 'unknown-algorithm', 'algorithm'],
     [{ type: 'External' as 'ClusterIP' }, 'unknown-service-type', 'type'],
     [{ frontend: '203.0.113.10:443' }, 'invalid-endpoint', 'frontend'],
     [{ frontend: '203.0.113.10:0/TCP' }, 'invalid-port', 'frontend'],
-  ])('service with %j', (change, code, path) => {
+  ])('service with %#', (change, code, path) => {
     expect(() => defineService({ ...spec4, ...change })).toThrow(expect.objectContaining({ code }));
     expect(() => defineService({ ...spec4, ...change })).toThrow(path);
   });
