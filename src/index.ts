@@ -5,3 +5,4 @@ export * from './k8s/index.ts';
 export * from './lb/index.ts';
 export * from './maglev/index.ts';
 export * from './net/index.ts';
+export * from './report/index.ts';
