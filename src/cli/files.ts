@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LbtwinError } from '../errors.ts';
 import type { Io } from './io.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../text/nearest.ts';
 
 const EXTENSIONS = /\.(?:ya?ml|json)$/;
 

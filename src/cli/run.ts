@@ -5,7 +5,7 @@ import { Exit } from './command.ts';
 import { commandHelp, overview } from './help.ts';
 import type { Io } from './io.ts';
 import { COMMANDS } from './registry.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../text/nearest.ts';
 
 interface Found {
   readonly name: string;

@@ -1,0 +1,22 @@
+export type { AgentOptions } from './agent-options.ts';
+export { checkConfig, CHECKS, type CheckContext, type ConfigCheck, DEFAULT_EPHEMERAL } from './checks.ts';
+export { type DatapathConfig, deriveDatapathConfig, type MapSizes } from './datapath-config.ts';
+export type { ConfigFinding } from './finding.ts';
+export type { Kind as OptionKind, PortRange } from './kind.ts';
+export { ABSENT, type Option as ConfigOption } from './option.ts';
+export { OPTION_OF_HELM, OPTION_OF_KEY, OPTIONS } from './options.ts';
+export { DEFAULT_PROFILE, parseProfile, type PerProfile, type Profile, PROFILES } from './profile.ts';
+export { configDataOf, nameOf, readConfigData, type ReadConfig, writeConfigData } from './read.ts';
+export { type ConfigData, renderConfigMap, type Rendered } from './render.ts';
+export {
+  ASSUMED_VALUES,
+  type ConfigInput,
+  datapathConfig,
+  type Disagreement,
+  refusedConfig,
+  resolveConfig,
+  type ResolvedConfig,
+  valuesSource,
+} from './resolve.ts';
+export { parseSet, parseSetJson, parseSetString } from './set.ts';
+export { chartDefaults, type MergedValues, mergeValues, type Values, type ValuesSource } from './values.ts';

@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type ConfigData,
+  OPTIONS,
+  PROFILES,
+  readConfigData,
+  resolveConfig,
+  valuesSource,
+  writeConfigData,
+} from '../../src/config/index.ts';
+import { hasPath, withPathSet } from '../../src/config/values.ts';
+
+const typed = OPTIONS.filter(({ field, key }) => field !== undefined && key !== undefined);
+
+const anyData: fc.Arbitrary<ConfigData> = fc
+  .tuple(
+    ...typed.map((option) =>
+      fc.option(fc.constantFrom(...option.kind.samples.map((value) => option.kind.format(value as never)))),
+    ),
+  )
+  .map((texts) => Object.fromEntries(typed.flatMap(({ key }, i) => (texts[i] === null ? [] : [[key!, texts[i]!]]))));
+
+describe('laws of the option table', () => {
+  it('reading what was written gives the same options', () => {
+    fc.assert(
+      fc.property(anyData, fc.constantFrom(...PROFILES), (data, profile) => {
+        const { options, given, findings } = readConfigData(data, profile);
+        expect(findings).toEqual([]);
+        const written = writeConfigData(options, given);
+        expect(readConfigData(written, profile).options).toEqual(options);
+        expect(writeConfigData(readConfigData(written, profile).options, given)).toEqual(written);
+        expect(readConfigData(writeConfigData(options), profile).options).toEqual(options);
+      }),
+    );
+  });
+
+  it("every key that is read can be reached from a Helm value, or is documented as the agent's own", () => {
+    const agentOnly = OPTIONS.filter(({ key, helm }) => key !== undefined && helm === undefined).map(({ key }) => key);
+    expect(agentOnly.sort()).toMatchInlineSnapshot(`
+      [
+        "allow-localhost",
+        "bpf-ct-timeout-regular-any",
+        "bpf-ct-timeout-regular-tcp",
+        "bpf-ct-timeout-regular-tcp-fin",
+        "bpf-ct-timeout-regular-tcp-syn",
+        "bpf-ct-timeout-service-any",
+        "bpf-ct-timeout-service-tcp",
+        "bpf-ct-timeout-service-tcp-grace",
+        "bpf-fragments-map-max",
+        "bpf-lb-affinity-map-max",
+        "bpf-lb-maglev-map-max",
+        "bpf-lb-rev-nat-map-max",
+        "bpf-lb-service-backend-map-max",
+        "bpf-lb-service-map-max",
+        "bpf-lb-source-range-map-max",
+        "bpf-sock-rev-map-max",
+        "enable-icmp-rules",
+        "enable-local-node-route",
+        "fixed-zone-mapping",
+        "ipv4-service-loopback-address",
+        "lb-pressure-metrics-interval",
+        "lb-retry-backoff-max",
+        "lb-retry-backoff-min",
+        "lb-state-file",
+        "lb-state-file-interval",
+        "node-port-algorithm",
+        "node-port-mode",
+      ]
+    `);
+    for (const option of typed) {
+      if (option.helm === undefined) continue;
+      expect(option.emit ?? option.partOf, `${option.helm} writes ${option.key}`).toBeDefined();
+    }
+  });
+
+  it('every key can also be set by extraConfig', () => {
+    for (const { key, kind, field } of typed) {
+      const text = kind.format(kind.samples[1] as never);
+      const { read } = resolveConfig({ values: [valuesSource({ extraConfig: { [key!]: text } })] });
+      expect(kind.format(read.options[field!] as never), key).toBe(text);
+    }
+  });
+
+  it('no option is dead: another legal value changes the rendered ConfigMap or the installation', () => {
+    const base = resolveConfig({ values: [valuesSource({ kubeProxyReplacement: false })] });
+    for (const option of OPTIONS) {
+      if (option.helm === undefined || option.reader === 'chart' || option.key === undefined) continue;
+      const changed = [...option.kind.samples, false].some((sample) => {
+        let values = withPathSet({}, option.helm!, sample);
+        if (option.helm!.startsWith('loadBalancer.l7.'))
+          values = withPathSet(values, 'loadBalancer.l7.backend', 'envoy');
+        if (option.helm === 'encryption.enabled') values = withPathSet(values, 'encryption.type', 'ipsec');
+        if (option.helm === 'encryption.type') values = { encryption: { enabled: true, type: 'wireguard' } };
+        if (option.helm === 'kubeProxyReplacementHealthzBindAddr') values = { ...values, kubeProxyReplacement: true };
+        const { data } = resolveConfig({ values: [valuesSource(values)] });
+        return data[option.key!] !== base.data[option.key!];
+      });
+      expect(changed, `${option.helm} changes ${option.key}`).toBe(true);
+    }
+  });
+
+  it('every typed option changes the configuration', () => {
+    for (const { key, kind, field, agent } of typed) {
+      const seen = new Set(
+        kind.samples.map((sample) =>
+          JSON.stringify(readConfigData({ [key!]: kind.format(sample as never) }, '1.18').options[field!]),
+        ),
+      );
+      expect(seen.size, `${key} (default ${agent['1.18']})`).toBeGreaterThan(1);
+    }
+  });
+
+  it('a key that is not given is not invented', () => {
+    expect(hasPath({ a: { b: undefined } }, 'a.b')).toBe(true);
+    expect(hasPath({ a: {} }, 'a.b')).toBe(false);
+  });
+});
