@@ -6,4 +6,5 @@ export * from './k8s/index.ts';
 export * from './lb/index.ts';
 export * from './maglev/index.ts';
 export * from './net/index.ts';
+export * from './report/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';

@@ -1,6 +1,7 @@
 export * from './affinity.ts';
 export * from './affinity-map.ts';
 export * from './backend-map.ts';
+export { serviceFlagNames } from './flag-names.ts';
 export * from './layout.ts';
 export * from './lookup.ts';
 export * from './maglev-map.ts';

@@ -1,6 +1,6 @@
 import type { Family } from './address.ts';
-import { csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from './checksum.ts';
-import { IPV4, IPV6 } from './headers.ts';
+import { csumAdd, csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from './checksum.ts';
+import { ICMP, IPV4, IPV6 } from './headers.ts';
 import type { PacketBuffer } from './packet-buffer.ts';
 import { Protocol } from './protocol.ts';
 
@@ -59,4 +59,40 @@ export function decrementTtl(packet: PacketBuffer, family: Family, l3: number): 
   packet.setU8(offset, ttl - 1);
   if (family === 4) replaceChecksum(packet, l3 + IPV4.CHECKSUM, csumSub((ttl - 1) << 8, ttl << 8));
   return true;
+}
+
+/**
+ * Replaces an address and a port (or an ICMP echo's id) together, as source and destination NAT do: IPv4 and L4 checksums are
+ * amended once, by both changes.
+ * @param addressOffset `IPV4.SRC`, `IPV6.DST`, ...
+ * @param l4 offset of the L4 header, or -1 if the packet has none (a later fragment): then only the address changes
+ * @param portOffset of the port in the L4 header
+ */
+export function replaceEndpoint(
+  packet: PacketBuffer,
+  family: Family,
+  l3: number,
+  addressOffset: number,
+  words: ArrayLike<number>,
+  at: number,
+  l4: number,
+  protocol: number,
+  portOffset: number,
+  oldPort: number,
+  newPort: number,
+): RewriteResult {
+  let diff = replaceAddress(packet, family, l3, addressOffset, words, at);
+  if (l4 < 0) return Rewrite.OK;
+  if (oldPort !== newPort) {
+    if (protocol === Protocol.SCTP) return Rewrite.L4_CHECKSUM;
+    if (!packet.has(l4 + portOffset, 2)) return Rewrite.WRITE;
+    packet.setU16(l4 + portOffset, newPort);
+    const change = csumSub(newPort, oldPort);
+    // ICMPv4 has no pseudo header: its checksum does not see the addresses.
+    if (protocol === Protocol.ICMP) {
+      return replaceChecksum(packet, l4 + ICMP.CHECKSUM, change) ? Rewrite.OK : Rewrite.L4_CHECKSUM;
+    }
+    diff = csumAdd(diff, change);
+  }
+  return replaceL4Checksum(packet, l4, protocol, diff) ? Rewrite.OK : Rewrite.L4_CHECKSUM;
 }

@@ -1,0 +1,75 @@
+// Packs the package and looks at the tarball as a user gets it: publint, attw, every entry imported in Node and bundled for a browser.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
+import { build } from 'esbuild';
+
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options });
+
+/** Entries that only Node can run: they use threads or files. */
+const NODE_ONLY = new Set(['./replay']);
+/** Upper bounds for the JavaScript an entry loads, minified, in bytes. */
+const SIZE_LIMITS = { './maglev': 30_000 };
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const folder = mkdtempSync(join(tmpdir(), 'lbtwin-package-'));
+try {
+  const [{ filename, size, entryCount }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder]));
+  const tarball = join(folder, filename);
+  console.log(`packed ${filename}: ${size} bytes, ${entryCount} files`);
+  run('npx', ['publint', '--strict', tarball], { stdio: 'inherit' });
+  run('npx', ['attw', '--profile', 'esm-only', '--no-emoji', '--format', 'ascii', tarball], { stdio: 'inherit' });
+
+  // A user's empty folder.
+  const user = join(folder, 'user');
+  run('mkdir', [user]);
+  writeFileSync(join(user, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+  const peers = Object.keys(manifest.peerDependencies ?? {}).map((name) => `${name}@${manifest.devDependencies[name]}`);
+  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...peers], { cwd: user });
+  const entries = Object.keys(manifest.exports).filter((entry) => typeof manifest.exports[entry] === 'object');
+  for (const entry of entries) {
+    const name = entry.replace(/^\./, manifest.name);
+    const found = run(
+      process.execPath,
+      ['--input-type=module', '-e', `console.log(Object.keys(await import('${name}')).length)`],
+      {
+        cwd: user,
+      },
+    );
+    const exported = Number(found);
+    if (!(exported > 0)) throw new Error(`${name} exports nothing`);
+    const bytes = NODE_ONLY.has(entry) ? undefined : await bundle(user, name, exported);
+    console.log(`${name}: ${exported} exports${bytes === undefined ? '' : `, ${bytes} bytes bundled for a browser`}`);
+    const limit = SIZE_LIMITS[entry];
+    if (limit !== undefined && !(bytes <= limit)) throw new Error(`${name} is ${bytes} bytes, more than ${limit}`);
+  }
+  const help = run(join(user, 'node_modules/.bin', manifest.name), ['--help'], { cwd: user });
+  if (!help.includes('Usage')) throw new Error('the installed command prints no help');
+  console.log('package checks passed');
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Bundles one entry for a browser and runs it where nothing of Node exists; returns its size. */
+async function bundle(user, name, exported) {
+  const outfile = join(user, 'bundle.js');
+  await build({
+    stdin: {
+      contents: `import * as entry from '${name}'; globalThis.found = Object.keys(entry).length;`,
+      resolveDir: resolve(user),
+    },
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    platform: 'browser',
+    outfile,
+    logLevel: 'warning',
+  });
+  const page = createContext({});
+  runInContext(readFileSync(outfile, 'utf8'), page);
+  if (page.found !== exported) throw new Error(`${name}: ${page.found} exports in a browser, ${exported} in Node`);
+  return statSync(outfile).size;
+}
