@@ -8,3 +8,4 @@ export * from './maglev/index.ts';
 export * from './net/index.ts';
 export * from './report/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';
+export * from './report/index.ts';
