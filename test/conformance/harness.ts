@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { mutations } from './mutation.ts';
 
 export interface VectorFile<T> {
   readonly name: string;
@@ -26,6 +27,26 @@ export function loadFamily<T>(family: string): VectorFile<T>[] {
 
 const MAX_SHOWN = 8;
 
+/** `MUTATE=20` changes 20 cases of each file in every place and lists the changes that a runner does not notice. */
+const mutate = Number(process.env['MUTATE'] ?? 0);
+
+function reportSurvivors<C>(name: string, list: readonly C[], check: (testCase: C, index: number) => unknown): void {
+  const survivors = new Map<string, number>();
+  let tried = 0;
+  const step = Math.max(1, Math.floor(list.length / mutate));
+  for (let index = 0; index < list.length; index += step) {
+    for (const { mutant, what } of mutations(list[index])) {
+      tried++;
+      if (compare(mutant, () => check(mutant as C, index)) !== undefined) continue;
+      survivors.set(what, (survivors.get(what) ?? 0) + 1);
+    }
+  }
+  const rows = [...survivors]
+    .sort(([, a], [, b]) => b - a)
+    .map(([what, count]) => `${String(count).padStart(7)}  ${what}`);
+  console.log(`${name}: ${tried} wrong cases, unnoticed:\n${rows.join('\n')}`);
+}
+
 /**
  * One test per vector file. `check(case, doc)` returns what the twin answers for the case, as the very record that the case
  * holds (inputs included, so that a field nobody looked at cannot pass); every difference counts. A file without cases fails.
@@ -48,6 +69,7 @@ export function conformance<D, C>(
           failed++;
           if (failures.length < MAX_SHOWN) failures.push(`case ${index}: ${message}`);
         });
+        if (mutate > 0) reportSurvivors(name, list, (mutant, index) => check(mutant, doc, index));
         if (failed > 0) {
           throw new Error(`${name}: ${failed} of ${list.length} cases differ\n${failures.join('\n')}`);
         }

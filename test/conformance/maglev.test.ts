@@ -38,6 +38,10 @@ conformance<{ about: { caseCount: number }; cases: MaglevCase[] }, MaglevCase>(
   },
   (testCase) => {
     const { name, note, hashSeedBase64, tableSize } = testCase;
+    // Small tables are recorded whole, large ones by their beginning and samples.
+    if (tableSize <= 1021 !== (testCase.table !== undefined)) throw new Error('table is missing or not expected');
+    if (tableSize > 1021 && (testCase.first64 === undefined || !testCase.samples?.length))
+      throw new Error('no samples');
     const inputs: MaglevBackend[] = testCase.backends.map(
       ({ id, address, port, protocol, weight, scope, clusterId }) => ({
         id,

@@ -2,7 +2,7 @@ import { hashTuple } from '../../src/hash/tuple.ts';
 import { Algorithm, affinityTimeout, hasAffinity, serviceAlgorithm } from '../../src/lb/layout.ts';
 import { maglevBackendId, randomSlot } from '../../src/lb/slot.ts';
 import { formatAddress, parseAddress } from '../../src/net/address.ts';
-import { conformance } from './harness.ts';
+import { conformance, exactKeys } from './harness.ts';
 
 type Lut =
   | { kind: 'cycle'; ids: number[] }
@@ -125,6 +125,31 @@ const INPUTS: Record<SelectCase['algorithm'], readonly string[]> = {
   'socket-lb': ['algorithm', 'proto', 'random_word', 'count'],
 };
 
+/** What an algorithm's case holds beside its inputs and answers: a flow, and a service of these keys. */
+const SERVICE_KEYS: Partial<Record<SelectCase['algorithm'], readonly string[]>> = {
+  maglev: ['rev_nat_index', 'flags', 'affinity'],
+  random: ['rev_nat_index', 'count', 'scope'],
+  'per-service': ['rev_nat_index', 'count', 'affinity', 'affinity_timeout_word', 'algorithm_byte', 'timeout'],
+};
+const LUT_KEYS: Record<Lut['kind'], readonly string[]> = {
+  cycle: ['kind', 'ids'],
+  affine: ['kind', 'a', 'b', 'm'],
+  identity_plus_1: ['kind'],
+  segments: ['kind', 'cuts', 'ids'],
+};
+
+function checkShape(testCase: SelectCase): void {
+  const { algorithm, lut } = testCase;
+  const keys = SERVICE_KEYS[algorithm];
+  if (keys !== undefined) exactKeys(testCase.service, keys);
+  if (algorithm !== 'socket-lb') exactKeys(testCase.flow, ['client', 'client_port', 'vip', 'svc_port', 'proto']);
+  if (lut !== undefined && lut !== null) exactKeys(lut, LUT_KEYS[lut.kind]);
+  const optional = ['slot_present', 'slot_backend_id', 'slot_backend_ids', 'lut'];
+  for (const key of INPUTS[algorithm]) {
+    if (!(key in testCase) && !optional.includes(key)) throw new Error(`${key} is missing`);
+  }
+}
+
 const MODES: Record<SelectCase['algorithm'], string | undefined> = {
   maglev: 'global',
   random: 'global',
@@ -140,6 +165,7 @@ conformance<{ meta: { count: number }; cases: SelectCase[] }, SelectCase>(
     return doc.cases;
   },
   (testCase) => {
+    checkShape(testCase);
     const result = answer(testCase);
     if (testCase.mode !== MODES[testCase.algorithm]) throw new Error(`unknown mode ${String(testCase.mode)}`);
     const inputs = Object.fromEntries(
