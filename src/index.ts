@@ -9,3 +9,4 @@ export * from './net/index.ts';
 export * from './report/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';
 export * from './report/index.ts';
+export * from './socket/index.ts';

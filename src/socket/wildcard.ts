@@ -48,14 +48,32 @@ export function lookupWildcard(
   trace?: Trace,
 ): boolean {
   const inRange = port >= rules.nodePortMin && port <= rules.nodePortMax;
-  const loopback = isLoopbackAddress(services.words, address, at);
-  if (!(hostNamespace && loopback)) {
-    const identity = identityOf(services, address, at, identities, trace);
-    if (identity !== HOST && !(inRange && isRemoteNode(identity))) return false;
+  if (!lookupNodeWildcard(services, address, at, port, protocol, hostNamespace, inRange, identities, hit, trace)) {
+    return false;
   }
-  if (!lookupService(services, UNSPECIFIED, 0, port, protocol, true, hit, trace)) return false;
   const flags = services.flags(hit.row);
-  return inRange ? isNodePort(flags) : isHostPort(flags) && (!isLoopback(flags) || loopback);
+  if (inRange) return isNodePort(flags);
+  return isHostPort(flags) && (!isLoopback(flags) || isLoopbackAddress(services.words, address, at));
+}
+
+/** The entry of the unspecified address, for an address of this host or, with `remoteToo`, of any node. */
+export function lookupNodeWildcard(
+  services: ServiceMap,
+  address: ArrayLike<number>,
+  at: number,
+  port: number,
+  protocol: number,
+  hostNamespace: boolean,
+  remoteToo: boolean,
+  identities: IdentitySource,
+  hit: ServiceHit,
+  trace?: Trace,
+): boolean {
+  if (!(hostNamespace && isLoopbackAddress(services.words, address, at))) {
+    const identity = identityOf(services, address, at, identities, trace);
+    if (identity !== HOST && !(remoteToo && isRemoteNode(identity))) return false;
+  }
+  return lookupService(services, UNSPECIFIED, 0, port, protocol, true, hit, trace);
 }
 
 const isRemoteNode = (identity: number): boolean =>

@@ -1,0 +1,142 @@
+import { FamilyMap } from '../lb/typed-map.ts';
+import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import type { U64 } from '../net/u64.ts';
+
+export interface ReverseSocketKey {
+  readonly cookie: U64;
+  /** The backend that the socket was sent to. */
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
+export interface ReverseSocketValue {
+  /** What the application had asked for. */
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly revNatIndex: number;
+}
+
+/** The reverse map of one family: which frontend a socket meant when it was sent to a backend. An LRU map. */
+export class ReverseSocketMap extends FamilyMap<ReverseSocketKey, ReverseSocketValue> {
+  constructor(family: Family, maxEntries: number) {
+    super(family, 'lru', wordsOf(family) + 3, wordsOf(family) + 1, maxEntries);
+  }
+
+  /** Row of an entry, or -1: a use. */
+  lookup(low: number, high: number, address: ArrayLike<number>, at: number, port: number): number {
+    this.#write(low, high, address, at, port);
+    return this.table.lookup(this.key);
+  }
+
+  /** Stores what the application asked for, `original[originalAt..]`. */
+  store(
+    low: number,
+    high: number,
+    address: ArrayLike<number>,
+    at: number,
+    port: number,
+    original: ArrayLike<number>,
+    originalAt: number,
+    originalPort: number,
+    revNatIndex: number,
+  ): void {
+    this.#write(low, high, address, at, port);
+    const { table, words } = this;
+    const to = table.valueAt(table.upsert(this.key));
+    this.putAddress(table.rows, to, original, originalAt);
+    table.rows[to + words] = (originalPort << 16) | revNatIndex;
+  }
+
+  addressWord(row: number, i: number): number {
+    return this.word(row, i);
+  }
+
+  port(row: number): number {
+    return this.word(row, this.words) >>> 16;
+  }
+
+  revNatIndex(row: number): number {
+    return this.word(row, this.words) & 0xffff;
+  }
+
+  deleteRow(row: number): void {
+    this.table.deleteRow(row);
+  }
+
+  #write(low: number, high: number, address: ArrayLike<number>, at: number, port: number): void {
+    const { key, words } = this;
+    key[0] = low;
+    key[1] = high;
+    for (let i = 0; i < words; i++) key[2 + i] = address[at + i]!;
+    key[2 + words] = port;
+  }
+
+  protected override writeKey(key: ReverseSocketKey): void {
+    this.checkAddress(key.address);
+    this.#write(key.cookie.low, key.cookie.high, key.address.words, 0, key.port);
+  }
+
+  protected override readKey(rows: Uint32Array, at: number): ReverseSocketKey {
+    return {
+      cookie: { low: rows[at]!, high: rows[at + 1]! },
+      address: this.addressAt(rows, at + 2),
+      port: rows[at + 2 + this.words]!,
+    };
+  }
+
+  protected override checkValue(value: ReverseSocketValue): void {
+    this.checkAddress(value.address);
+  }
+
+  protected override writeValue(rows: Uint32Array, at: number, value: ReverseSocketValue): void {
+    this.putAddress(rows, at, value.address.words);
+    rows[at + this.words] = (value.port << 16) | value.revNatIndex;
+  }
+
+  protected override readValue(row: number): ReverseSocketValue {
+    const { rows } = this.table;
+    return {
+      address: this.addressAt(rows, this.table.valueAt(row)),
+      port: this.port(row),
+      revNatIndex: this.revNatIndex(row),
+    };
+  }
+}
+
+export interface HealthEntry {
+  /** Where the health checker's socket really stands: what it had asked to bind to. */
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** The health map of one family: bound addresses of the health checker's sockets, by socket cookie. An LRU map. */
+export class HealthMap extends FamilyMap<U64, HealthEntry> {
+  constructor(family: Family, maxEntries: number) {
+    super(family, 'lru', 2, wordsOf(family) + 1, maxEntries);
+  }
+
+  protected override writeKey(cookie: U64): void {
+    this.key[0] = cookie.low;
+    this.key[1] = cookie.high;
+  }
+
+  protected override readKey(rows: Uint32Array, at: number): U64 {
+    return { low: rows[at]!, high: rows[at + 1]! };
+  }
+
+  protected override checkValue(value: HealthEntry): void {
+    this.checkAddress(value.address);
+  }
+
+  protected override writeValue(rows: Uint32Array, at: number, value: HealthEntry): void {
+    this.putAddress(rows, at, value.address.words);
+    rows[at + this.words] = (value.port << 16) | value.protocol;
+  }
+
+  protected override readValue(row: number): HealthEntry {
+    const last = this.word(row, this.words);
+    const { rows } = this.table;
+    return { address: this.addressAt(rows, this.table.valueAt(row)), port: last >>> 16, protocol: last & 0xff };
+  }
+}
