@@ -5,6 +5,7 @@ export * from './hash/index.ts';
 export * from './k8s/index.ts';
 export * from './lb/index.ts';
 export * from './maglev/index.ts';
+export * from './nat/index.ts';
 export * from './net/index.ts';
 export * from './report/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';

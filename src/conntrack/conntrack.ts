@@ -61,7 +61,7 @@ export class Conntrack {
   readonly tcp: HashTable;
   readonly any: HashTable;
   /**
-   * What the last `lookup` or `create` left for the monitor: 128 to report the packet with this payload length, 0 not to, or
+   * What the last `lookup` left for the monitor: 128 to report the packet with this payload length, 0 not to, or
    * `MONITOR_UNWRITTEN`.
    */
   monitor = 0;
@@ -353,7 +353,7 @@ export class Conntrack {
       rows[at + CtWord.BITS_REV_NAT] = bits | (state.revNatIndex << 16);
       rows[at + CtWord.SRC_SEC_ID] = state.srcSecId;
     }
-    this.monitor = this.#refresh(rows, at, tcp, dir, tcp ? TcpFlag.SYN : 0, now);
+    this.#refresh(rows, at, tcp, dir, tcp ? TcpFlag.SYN : 0, now);
   }
 
   #createFailed(errno: number): number {

@@ -17,7 +17,7 @@ import { type Family, formatWords, wordsOf } from '../net/address.ts';
 /** A tuple: 4 words for IPv4, 10 for IPv6. */
 export type CtTuple = Uint32Array;
 
-/** CtTuple flags. OUT and IN are the direction; RELATED is or-ed to either; SERVICE stands alone. */
+/** Tuple flags. OUT and IN are the direction; RELATED is or-ed to either; SERVICE stands alone. */
 export const TupleFlag = { OUT: 0, IN: 1, RELATED: 2, SERVICE: 4 } as const;
 
 /** Words of a tuple: 4 for IPv4, 10 for IPv6. */

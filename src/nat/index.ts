@@ -1,0 +1,5 @@
+export * from './entry.ts';
+export * from './nat.ts';
+export * from './packet.ts';
+export * from './ports.ts';
+export * from './rewrite.ts';

@@ -1,0 +1,62 @@
+import type { Family } from '../net/address.ts';
+import { csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from '../net/checksum.ts';
+import { DropReason } from '../net/drop-reason.ts';
+import { ICMP, IPV4 } from '../net/headers.ts';
+import type { PacketBuffer } from '../net/packet-buffer.ts';
+import { Protocol } from '../net/protocol.ts';
+import { replacePort, Rewrite } from '../net/rewrite.ts';
+
+/** For `translateHeaders`: there is no port to write. */
+export const NO_PORT = -1;
+
+/**
+ * Replaces one address of the IP header at `l3` and the port at `l4 + portOffset` that goes with it, in the order of the
+ * kernel's helper: address, port, L4 checksum, IP checksum. If neither changes, nothing is touched.
+ * @param l4 -1 for a packet without its L4 header (a later fragment); @param portOffset `NO_PORT` for none.
+ * @returns 0, or a negative drop reason; what was written before it stays written.
+ */
+export function translateHeaders(
+  packet: PacketBuffer,
+  family: Family,
+  l3: number,
+  l4: number,
+  protocol: number,
+  addressOffset: number,
+  addr: ArrayLike<number>,
+  portOffset: number,
+  port: number,
+): number {
+  const words = family === 4 ? 1 : 4;
+  const at = l3 + addressOffset;
+  const portAt = l4 < 0 || portOffset === NO_PORT ? -1 : l4 + portOffset;
+  const portChanges = portAt >= 0 && (!packet.has(portAt, 2) || packet.u16(portAt) !== port);
+  if (!portChanges && sameWords(packet, at, words, addr)) return 0;
+  const diff = csumDiffPacket(packet, at, addr, 0, words);
+  packet.setWords(at, words, addr, 0);
+  if (l4 >= 0) {
+    if (portChanges) {
+      const failure = writePort(packet, l4, protocol, portOffset, port);
+      if (failure !== 0) return failure;
+    }
+    if (!replaceL4Checksum(packet, l4, protocol, diff)) return -DropReason.CSUM_L4;
+  }
+  return family === 6 || replaceChecksum(packet, l3 + IPV4.CHECKSUM, diff) ? 0 : -DropReason.CSUM_L3;
+}
+
+function sameWords(packet: PacketBuffer, at: number, words: number, addr: ArrayLike<number>): boolean {
+  for (let i = 0; i < words; i++) if (packet.u32(at + 4 * i) !== addr[i]) return false;
+  return true;
+}
+
+function writePort(packet: PacketBuffer, l4: number, protocol: number, portOffset: number, port: number): number {
+  if (protocol !== Protocol.ICMP && protocol !== Protocol.ICMPV6) {
+    const result = replacePort(packet, l4, protocol, portOffset, port);
+    if (result === Rewrite.OK) return 0;
+    return result === Rewrite.L4_CHECKSUM ? -DropReason.CSUM_L4 : -DropReason.WRITE_ERROR;
+  }
+  const at = l4 + portOffset;
+  if (!packet.has(at, 2)) return -DropReason.WRITE_ERROR;
+  const diff = csumSub(port, packet.u16(at));
+  packet.setU16(at, port);
+  return replaceChecksum(packet, l4 + ICMP.CHECKSUM, diff) ? 0 : -DropReason.CSUM_L4;
+}
