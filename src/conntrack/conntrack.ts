@@ -33,6 +33,8 @@ export interface ConntrackTables {
 }
 
 const BOTH_CLOSING = CtBit.RX_CLOSING | CtBit.TX_CLOSING;
+/** SYN seen from both sides, as `FLAGS_SEEN` has it. */
+const BOTH_SYN = TcpFlag.SYN | (TcpFlag.SYN << 8);
 const STATE_BITS = CtBit.NODE_PORT | CtBit.PROXY_REDIRECT | CtBit.DSR_INTERNAL | CtBit.FROM_L7LB | CtBit.FROM_TUNNEL;
 
 // What TCP flags ask of an entry.
@@ -296,11 +298,12 @@ export class Conntrack {
     return true;
   }
 
-  // RST closes both directions always: the kernel's test for "both sides sent SYN" looks at a bit that cannot be set
-  // (docs/fidelity.md, ct-rst-closes-both).
   #close(rows: Uint32Array, at: number, dir: CtDir, flags: number, now: number): void {
     let bits = rows[at + CtWord.BITS_REV_NAT]!;
-    if (dir === CtDir.SERVICE || (flags & TcpFlag.RST) !== 0) bits |= BOTH_CLOSING;
+    const reset = (flags & TcpFlag.RST) !== 0;
+    // The kernel's test for "both sides sent SYN" looks at a bit that cannot be set: docs/fidelity.md, ctRstClosesBoth.
+    const all = reset && (this.options.ctRstClosesBoth || (rows[at + CtWord.FLAGS_SEEN]! & BOTH_SYN) !== BOTH_SYN);
+    if (dir === CtDir.SERVICE || all) bits |= BOTH_CLOSING;
     else bits |= dir === CtDir.INGRESS ? CtBit.RX_CLOSING : CtBit.TX_CLOSING;
     rows[at + CtWord.BITS_REV_NAT] = bits;
     if ((bits & BOTH_CLOSING) !== BOTH_CLOSING) return;

@@ -24,6 +24,8 @@ export interface ConntrackOptions {
   readonly accounting: boolean;
   /** Keep the loopback bit: only the pod programs are built with it. */
   readonly loopback: boolean;
+  /** A RST closes both directions always (docs/fidelity.md); false: only before both sides were seen to send SYN. */
+  readonly ctRstClosesBoth: boolean;
   /** Entries of the TCP table and of the table for all else (`bpf-ct-global-tcp-max`, `bpf-ct-global-any-max`). */
   readonly tcpMaxEntries: number;
   readonly anyMaxEntries: number;
@@ -42,6 +44,7 @@ export const DEFAULT_CONNTRACK_OPTIONS: ConntrackOptions = {
   reportFlags: 0x07,
   accounting: false,
   loopback: false,
+  ctRstClosesBoth: true,
   tcpMaxEntries: 524_288,
   anyMaxEntries: 262_144,
 };

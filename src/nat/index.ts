@@ -1,4 +1,6 @@
 export * from './entry.ts';
+export * from './gc.ts';
+export * from './masquerade.ts';
 export * from './nat.ts';
 export * from './packet.ts';
 export * from './ports.ts';

@@ -1,12 +1,14 @@
 import { type CtTuple, setTupleFlags, setTuplePorts, TupleFlag, tupleWords } from '../conntrack/tuple.ts';
 import { type Family, wordsOf } from '../net/address.ts';
+import { csumBytes, csumSub, replaceChecksum } from '../net/checksum.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { ICMP, Icmp6Type, IcmpType, TCP } from '../net/headers.ts';
 import { destinationOffset, type PacketBuffer, sourceOffset } from '../net/packet-buffer.ts';
 import { Headers, Parse, readIp } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
+import { ALL_DEFECTS, type Defects } from '../node/defects.ts';
 import { type Nat, type Random, SnatTarget } from './nat.ts';
-import { NO_PORT, translateHeaders } from './rewrite.ts';
+import { Missing, NO_PORT, translateHeaders } from './rewrite.ts';
 
 /** Source ports below this are left alone unless the packet comes from a local pod. */
 export const NAT_MIN_EGRESS = 32_768;
@@ -63,20 +65,25 @@ export function readNatTuple(packet: PacketBuffer, headers: Headers, tuple: CtTu
   return 0;
 }
 
+/** The reproduced defects that concern NAT (docs/fidelity.md). */
+export type NatDefects = Pick<Defects, 'natIcmp4OuterChecksum' | 'natIcmp4ShortTcp' | 'natIcmp6EmbeddedOffset'>;
+
 /**
  * Source NAT of whole packets, in place (docs/nat.md). Answers are 0 (translated) or a negative drop reason, of which
  * `-DropReason.NAT_NOT_NEEDED` means: leave the packet alone. After a failure a packet may be partly rewritten, as in the kernel.
  */
 export class PacketNat {
   readonly nat: Nat;
+  readonly #defects: NatDefects;
   readonly #w: number;
   readonly #echoTarget: SnatTarget;
   readonly #inner = new Headers();
   readonly #innerTuple: CtTuple;
   #innerPortOffset = 0;
 
-  constructor(nat: Nat) {
+  constructor(nat: Nat, defects: NatDefects = ALL_DEFECTS) {
     this.nat = nat;
+    this.#defects = defects;
     this.#w = wordsOf(nat.family);
     this.#echoTarget = new SnatTarget(nat.family);
     this.#echoTarget.setRange(0, 65_535);
@@ -175,8 +182,8 @@ export class PacketNat {
   #reverseError(packet: PacketBuffer, headers: Headers): number {
     const { family, l4 } = headers;
     if (family === 6 && packet.u8(l4) !== Icmp6Type.PACKET_TOO_BIG) return -DropReason.NAT_NOT_NEEDED;
-    // IPv6: the embedded header is read 4 bytes too early (docs/fidelity.md, snat-icmp6-embedded-offset).
-    const inner = l4 + (family === 4 ? ICMP.SIZE : ICMP.SIZE - 4);
+    const early = family === 6 && this.#defects.natIcmp6EmbeddedOffset;
+    const inner = l4 + (early ? ICMP.SIZE - 4 : ICMP.SIZE);
     const failure = this.#readInner(packet, headers, inner, TupleFlag.IN);
     if (failure !== 0) return failure;
     return this.#translateError(packet, headers, sourceOffset(family), destinationOffset(family));
@@ -227,7 +234,12 @@ export class PacketNat {
   #translateError(packet: PacketBuffer, headers: Headers, innerAddress: number, outerAddress: number): number {
     const { family, l3, l4, protocol } = headers;
     const inner = this.#inner;
+    const defects = this.#defects;
     const { toAddr, toPort } = this.nat;
+    const embedded = l4 + ICMP.SIZE;
+    const before = defects.natIcmp4OuterChecksum
+      ? 0
+      : csumBytes(packet.bytes, packet.head + embedded, packet.length - embedded);
     const failure = translateHeaders(
       packet,
       family,
@@ -238,10 +250,14 @@ export class PacketNat {
       toAddr,
       this.#innerPortOffset,
       toPort,
+      defects.natIcmp4ShortTcp ? Missing.FAILS : Missing.SKIPPED,
     );
     if (failure !== 0) return failure;
-    // IPv4: ICMP has no pseudo header, so this leaves the outer checksum as it is, wrong by what the embedded L4 checksum
-    // was amended for the address (docs/fidelity.md, snat-icmp-error-checksum).
+    if (!defects.natIcmp4OuterChecksum) {
+      const after = csumBytes(packet.bytes, packet.head + embedded, packet.length - embedded);
+      replaceChecksum(packet, l4 + ICMP.CHECKSUM, csumSub(after, before));
+    }
+    // ICMP of IPv4 has no pseudo header: nothing here amends the outer checksum by what the embedded L4 checksum was.
     return translateHeaders(packet, family, l3, l4, protocol, outerAddress, toAddr, NO_PORT, 0);
   }
 }

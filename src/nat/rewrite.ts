@@ -9,6 +9,9 @@ import { replacePort, Rewrite } from '../net/rewrite.ts';
 /** For `translateHeaders`: there is no port to write. */
 export const NO_PORT = -1;
 
+/** What becomes of an L4 checksum that is to be amended but is not in the frame. */
+export const Missing = { FAILS: 0, SKIPPED: 1 } as const;
+
 /**
  * Replaces one address of the IP header at `l3` and the port at `l4 + portOffset` that goes with it, in the order of the
  * kernel's helper: address, port, L4 checksum, IP checksum. If neither changes, nothing is touched.
@@ -25,6 +28,7 @@ export function translateHeaders(
   addr: ArrayLike<number>,
   portOffset: number,
   port: number,
+  missing: number = Missing.FAILS,
 ): number {
   const words = family === 4 ? 1 : 4;
   const at = l3 + addressOffset;
@@ -35,10 +39,10 @@ export function translateHeaders(
   packet.setWords(at, words, addr, 0);
   if (l4 >= 0) {
     if (portChanges) {
-      const failure = writePort(packet, l4, protocol, portOffset, port);
+      const failure = writePort(packet, l4, protocol, portOffset, port, missing);
       if (failure !== 0) return failure;
     }
-    if (!replaceL4Checksum(packet, l4, protocol, diff)) return -DropReason.CSUM_L4;
+    if (!replaceL4Checksum(packet, l4, protocol, diff) && missing === Missing.FAILS) return -DropReason.CSUM_L4;
   }
   return family === 6 || replaceChecksum(packet, l3 + IPV4.CHECKSUM, diff) ? 0 : -DropReason.CSUM_L3;
 }
@@ -48,10 +52,21 @@ function sameWords(packet: PacketBuffer, at: number, words: number, addr: ArrayL
   return true;
 }
 
-function writePort(packet: PacketBuffer, l4: number, protocol: number, portOffset: number, port: number): number {
+function writePort(
+  packet: PacketBuffer,
+  l4: number,
+  protocol: number,
+  portOffset: number,
+  port: number,
+  missing: number,
+): number {
   if (protocol !== Protocol.ICMP && protocol !== Protocol.ICMPV6) {
     const result = replacePort(packet, l4, protocol, portOffset, port);
     if (result === Rewrite.OK) return 0;
+    if (result === Rewrite.L4_CHECKSUM && missing === Missing.SKIPPED && protocol !== Protocol.SCTP) {
+      packet.setU16(l4 + portOffset, port);
+      return 0;
+    }
     return result === Rewrite.L4_CHECKSUM ? -DropReason.CSUM_L4 : -DropReason.WRITE_ERROR;
   }
   const at = l4 + portOffset;

@@ -130,3 +130,22 @@ describe('Conntrack at its limits', () => {
     expect(() => new Conntrack(4, options)).toThrow(expect.objectContaining({ code, path }));
   });
 });
+
+describe('the RST defect', () => {
+  const afterReset = (ctRstClosesBoth: boolean): object => {
+    const ct = small({ ctRstClosesBoth });
+    const state = new CtState();
+    const tuple = packetTuple(4, 1, 1000);
+    connection(ct, tuple, SYN, 1);
+    ct.lookup(packetTuple(4, 1, 1000), CtDir.EGRESS, CtScope.BIDIR, CtType.ANY, state, SYN | ACK, 60, 1);
+    const reply = packetTuple(4, 1, 1000);
+    reply.set([reply[1]!, reply[0]!, (reply[2]! << 16) | (reply[2]! >>> 16)]);
+    expect(ct.lookup(reply, CtDir.INGRESS, CtScope.BIDIR, CtType.ANY, state, SYN | ACK, 60, 2)).toBe(CtStatus.REPLY);
+    connection(ct, packetTuple(4, 1, 1000), RST, 3);
+    return [...ct.entries()][0]!;
+  };
+  it('closes both directions of an established connection; without it, its own', () => {
+    expect(afterReset(true)).toMatchObject({ txClosing: true, rxClosing: true });
+    expect(afterReset(false)).toMatchObject({ txClosing: true, rxClosing: false });
+  });
+});

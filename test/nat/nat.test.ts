@@ -2,13 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Conntrack } from '../../src/conntrack/conntrack.ts';
 import { createTuple } from '../../src/conntrack/tuple.ts';
-import { Nat, PacketNat, readNatTuple, SnatTarget } from '../../src/nat/index.ts';
+import { Nat, type NatDefects, PacketNat, readNatTuple, SnatTarget } from '../../src/nat/index.ts';
 import { createNatTable } from '../../src/nat/nat.ts';
 import { type Family, wordsOf } from '../../src/net/address.ts';
 import { Icmp6Type, IcmpType } from '../../src/net/headers.ts';
 import { PacketBuffer } from '../../src/net/packet-buffer.ts';
 import { Headers, readHeaders } from '../../src/net/parse.ts';
 import { Protocol } from '../../src/net/protocol.ts';
+import { ALL_DEFECTS } from '../../src/node/defects.ts';
 import { fixChecksums, type Flow, frameOf } from './frames.ts';
 
 const NOT_NEEDED = -173;
@@ -255,5 +256,77 @@ describe('Nat at its limits', () => {
     [1.5, 4],
   ])('refuses the port range %s-%s', (min, max) => {
     expect(() => new SnatTarget(4).setRange(min, max)).toThrow(expect.objectContaining({ code: 'invalid-port-range' }));
+  });
+});
+
+describe('ICMP errors about translated packets', () => {
+  const flow: Flow = {
+    family: 4,
+    protocol: Protocol.TCP,
+    saddr: address(4, 1),
+    daddr: address(4, 100),
+    sport: 1000,
+    dport: 80,
+  };
+
+  /** A destination unreachable from a router about `frame`, with `bytes` of its IP packet. */
+  function errorAbout(frame: Uint8Array, bytes: number): Uint8Array {
+    const router: Flow = {
+      family: 4,
+      protocol: Protocol.ICMP,
+      saddr: [0x01020304],
+      daddr: address(4, 254),
+      sport: 0,
+      dport: IcmpType.DEST_UNREACHABLE,
+    };
+    return frameOf(router, frame.subarray(14, 14 + bytes));
+  }
+
+  function run(bytes: number, defects: Partial<NatDefects>): { ret: number; frame: Uint8Array } {
+    const all = setup(4);
+    all.target.fromLocalEndpoint = true;
+    const packets = new PacketNat(all.nat, { ...ALL_DEFECTS, ...defects });
+    const out = translate(all, frameOf(flow, new Uint8Array(8)), 'forward', () => 0x1234);
+    return translate({ ...all, packets }, errorAbout(out.frame, bytes), 'reverse', () => 0);
+  }
+
+  it('come back to the sender with the embedded packet as it was sent, and the outer checksum wrong', () => {
+    const { ret, frame } = run(48, {});
+    expect(ret).toBe(0);
+    expect(frame.subarray(14 + 28)).toEqual(frameOf(flow, new Uint8Array(8)).subarray(14));
+    expect([...frame.subarray(30, 34)]).toEqual([10, 0, 0, 1]);
+    expect(frame).not.toEqual(recomputed(frame));
+  });
+
+  it('have a right outer checksum without the defect', () => {
+    const { ret, frame } = run(48, { natIcmp4OuterChecksum: false });
+    expect(ret).toBe(0);
+    expect(frame).toEqual(recomputed(frame));
+  });
+
+  it('are dropped with only 8 bytes of TCP, unless that defect is off', () => {
+    expect(run(28, {}).ret).toBe(-154);
+    const { ret, frame } = run(28, { natIcmp4ShortTcp: false, natIcmp4OuterChecksum: false });
+    expect(ret).toBe(0);
+    expect(frame.subarray(14 + 28)).toEqual(frameOf(flow, new Uint8Array(8)).subarray(14, 14 + 28));
+    expect(frame).toEqual(recomputed(frame));
+  });
+
+  it('IPv6: packet-too-big is translated only without the defect', () => {
+    const flow6: Flow = { ...flow, family: 6, saddr: address(6, 1), daddr: address(6, 100) };
+    for (const off of [false, true]) {
+      const all = setup(6);
+      all.target.fromLocalEndpoint = true;
+      const packets = new PacketNat(all.nat, { ...ALL_DEFECTS, natIcmp6EmbeddedOffset: !off });
+      const out = translate(all, frameOf(flow6, new Uint8Array(8)), 'forward', () => 0x1234);
+      const error = frameOf(
+        { ...flow6, protocol: Protocol.ICMPV6, daddr: address(6, 254), sport: 0, dport: Icmp6Type.PACKET_TOO_BIG },
+        out.frame.subarray(14),
+      );
+      const { ret, frame } = translate({ ...all, packets }, error, 'reverse', () => 0);
+      expect(ret).toBe(off ? 0 : NOT_NEEDED);
+      if (off) expect(frame.subarray(14 + 48)).toEqual(frameOf(flow6, new Uint8Array(8)).subarray(14));
+      expect(frame).toEqual(recomputed(frame));
+    }
   });
 });
