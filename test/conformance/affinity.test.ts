@@ -8,6 +8,7 @@ import {
   u64,
 } from '../../src/index.ts';
 import { affinityTimeout, affinityUnion, serviceAlgorithm } from '../../src/lb/layout.ts';
+import { affinityEntries, inAffinityOrder } from './affinity-records.ts';
 import { conformance, exactKeys } from './harness.ts';
 
 interface Step {
@@ -31,35 +32,6 @@ const STEP_FIELDS: Record<string, string[]> = {
   update: ['op', 't_ns', 'now', 'rev_nat_index', 'netns_cookie', 'client', 'backend_id', 'entries_after'],
   match_add: ['op', 't_ns', 'now', 'rev_nat_index', 'backend_id', 'entries_after'],
   match_delete: ['op', 't_ns', 'now', 'rev_nat_index', 'backend_id', 'entries_after'],
-};
-
-const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
-const swap32 = (word: number): number =>
-  ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
-
-/** The affinity map as recorded: entries in order of client bytes, then of service and kind of client. */
-export function affinityEntries(maps: LbMaps, family: 4 | 6): Record<string, unknown>[] {
-  return [...maps.of(family).affinity.entries()].map(([{ client, revNatIndex }, { lastUsed, backendId }]) => {
-    const cookie = 'netnsCookie' in client;
-    const words = cookie ? [swap32(client.netnsCookie.low), swap32(client.netnsCookie.high)] : client.address.words;
-    const size = family === 4 ? 2 : 4;
-    return {
-      client: cookie ? formatU64(client.netnsCookie) : formatAddress(client.address),
-      client_bytes: Array.from({ length: size }, (_, i) => hex(words[i] ?? 0)).join(''),
-      rev_nat_id: revNatIndex,
-      netns_cookie: cookie ? 1 : 0,
-      last_used: lastUsed,
-      backend_id: backendId,
-    };
-  });
-}
-
-const entryKey = (entry: Record<string, unknown>): string =>
-  `${String(entry['client_bytes'])}/${String(entry['rev_nat_id'])}/${String(entry['netns_cookie'])}`;
-
-const inOrderOf = (given: unknown[], own: Record<string, unknown>[]): unknown[] => {
-  const place = new Map((given as Record<string, unknown>[]).map((entry, i) => [entryKey(entry), i]));
-  return own.sort((a, b) => (place.get(entryKey(a)) ?? Infinity) - (place.get(entryKey(b)) ?? Infinity));
 };
 
 function run(testCase: Case): unknown {
@@ -102,7 +74,7 @@ function run(testCase: Case): unknown {
     if ('netns_cookie' in step) echo['netns_cookie'] = step.netns_cookie;
     if ('backend_id' in step) echo['backend_id'] = step.backend_id;
     const after = (step as unknown as { entries_after: unknown[] }).entries_after;
-    echo['entries_after'] = inOrderOf(after, affinityEntries(maps, family));
+    echo['entries_after'] = inAffinityOrder(after, affinityEntries(maps, family));
     return echo;
   });
   const services = testCase.services.map(({ rev_nat_index }) => {

@@ -1,5 +1,5 @@
 import { Conntrack, CtDir, CtScope, CtStatus } from '../../src/conntrack/conntrack.ts';
-import { CtBit, CtState } from '../../src/conntrack/entry.ts';
+import { type CtState } from '../../src/conntrack/entry.ts';
 import type { ConntrackOptions } from '../../src/conntrack/options.ts';
 import { lookupPacket } from '../../src/conntrack/packet.ts';
 import { createTuple, type CtTuple, viewTuple } from '../../src/conntrack/tuple.ts';
@@ -15,6 +15,9 @@ import {
   rowsByAge,
   rowsByKey,
   secondsOf,
+  stateFrom,
+  type StateRecord,
+  stateRecord,
   tupleFrom,
 } from './ct-records.ts';
 import { conformance } from './harness.ts';
@@ -46,41 +49,6 @@ interface Case {
   readonly build: string;
   readonly config: Record<string, number>;
   readonly steps: readonly Step[];
-}
-
-type StateRecord = Readonly<Record<string, number>>;
-
-const STATE_BITS: Readonly<Record<string, number>> = {
-  loopback: CtBit.LOOPBACK,
-  node_port: CtBit.NODE_PORT,
-  dsr_internal: CtBit.DSR_INTERNAL,
-  syn: CtBit.SYN,
-  proxy_redirect: CtBit.PROXY_REDIRECT,
-  from_l7lb: CtBit.FROM_L7LB,
-  from_tunnel: CtBit.FROM_TUNNEL,
-  closing: CtBit.CLOSING,
-};
-
-function stateFrom(record: StateRecord): CtState {
-  const state = new CtState();
-  for (const [field, value] of Object.entries(record)) {
-    if (field === 'rev_nat_index') state.revNatIndex = value;
-    else if (field === 'backend_id') state.backendId = value;
-    else if (field === 'src_sec_id') state.srcSecId = value;
-    else if (STATE_BITS[field] === undefined) throw new Error(`unknown state field ${field}`);
-    else if (value === 1) state.bits |= STATE_BITS[field];
-  }
-  return state;
-}
-
-function stateRecord(state: CtState): StateRecord {
-  const bits = Object.entries(STATE_BITS).map(([field, mask]) => [field, (state.bits & mask) === 0 ? 0 : 1]);
-  return {
-    rev_nat_index: state.revNatIndex,
-    ...(Object.fromEntries(bits) as StateRecord),
-    src_sec_id: state.srcSecId,
-    backend_id: state.backendId,
-  };
 }
 
 function choose(names: Readonly<Record<string, number>>, name: string): number {

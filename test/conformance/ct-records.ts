@@ -1,4 +1,4 @@
-import { type CtEntry, storeCtValue, viewCtEntry } from '../../src/conntrack/entry.ts';
+import { CtBit, type CtEntry, CtState, storeCtValue, viewCtEntry } from '../../src/conntrack/entry.ts';
 import { setTuple, type CtTuple, tupleWords, type TupleView } from '../../src/conntrack/tuple.ts';
 import { HashTable } from '../../src/hash/table.ts';
 import { type Family, parseAddress, wordsOf } from '../../src/net/address.ts';
@@ -158,3 +158,38 @@ export function changedEntries<R extends { map?: string; key: KeyRecord; value: 
 /** `now` of a step: whole seconds of its nanoseconds, as the 32-bit clock has it. */
 export const secondsOf = (nanoseconds: string): number =>
   Number(BigInt.asUintN(32, BigInt(nanoseconds) / 1_000_000_000n));
+
+export type StateRecord = Readonly<Record<string, number>>;
+
+const STATE_BITS: Readonly<Record<string, number>> = {
+  loopback: CtBit.LOOPBACK,
+  node_port: CtBit.NODE_PORT,
+  dsr_internal: CtBit.DSR_INTERNAL,
+  syn: CtBit.SYN,
+  proxy_redirect: CtBit.PROXY_REDIRECT,
+  from_l7lb: CtBit.FROM_L7LB,
+  from_tunnel: CtBit.FROM_TUNNEL,
+  closing: CtBit.CLOSING,
+};
+
+export function stateFrom(record: StateRecord): CtState {
+  const state = new CtState();
+  for (const [field, value] of Object.entries(record)) {
+    if (field === 'rev_nat_index') state.revNatIndex = value;
+    else if (field === 'backend_id') state.backendId = value;
+    else if (field === 'src_sec_id') state.srcSecId = value;
+    else if (STATE_BITS[field] === undefined) throw new Error(`unknown state field ${field}`);
+    else if (value === 1) state.bits |= STATE_BITS[field];
+  }
+  return state;
+}
+
+export function stateRecord(state: CtState): StateRecord {
+  const bits = Object.entries(STATE_BITS).map(([field, mask]) => [field, (state.bits & mask) === 0 ? 0 : 1]);
+  return {
+    rev_nat_index: state.revNatIndex,
+    ...(Object.fromEntries(bits) as StateRecord),
+    src_sec_id: state.srcSecId,
+    backend_id: state.backendId,
+  };
+}
