@@ -11,3 +11,5 @@ export * from './protocol.ts';
 export * from './rewrite.ts';
 export * from './tunnel.ts';
 export * from './u64.ts';
+export * from './frame.ts';
+export * from './pcap.ts';

@@ -1,0 +1,288 @@
+import { LbtwinError } from '../errors.ts';
+import type { RawObject } from '../k8s/raw.ts';
+import { type Family, formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
+import { type Cidr, cidrContains, tryParseCidr } from '../net/cidr.ts';
+import type { Mac } from '../node/mac.ts';
+
+/** A node as the objects describe it. */
+export interface TopologyNode {
+  readonly name: string;
+  /** Position in the order of names; addresses of links are made from it. */
+  readonly index: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Addresses that other nodes and clients reach it by; the first of a family is the one that SNAT and tunnels use. */
+  readonly addresses: readonly IpAddress[];
+  /** The agent's own addresses inside the pod network (CiliumInternalIP), by which tunnelled SNAT goes. */
+  readonly routers: readonly IpAddress[];
+  readonly podCidrs: readonly Cidr[];
+  /** Of its network device. */
+  readonly mac: Mac;
+}
+
+export interface TopologyPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly addresses: readonly IpAddress[];
+  /** It has the node's addresses and network namespace. */
+  readonly hostNetwork: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Endpoint id on its node: 1.. */
+  readonly endpointId: number;
+  readonly ifindex: number;
+  readonly mac: Mac;
+  /** The node's end of the pod's link. */
+  readonly nodeMac: Mac;
+}
+
+/** Nodes and pods of a cluster, and what had to be assumed because no object says it. */
+export interface Topology {
+  readonly nodes: ReadonlyMap<string, TopologyNode>;
+  /** By `namespace/name`. */
+  readonly pods: ReadonlyMap<string, TopologyPod>;
+  /** Pods that have an address of their own, by its text. */
+  readonly podByAddress: ReadonlyMap<string, TopologyPod>;
+  /** Nodes by the text of each of their addresses, routers' included. */
+  readonly nodeByAddress: ReadonlyMap<string, TopologyNode>;
+  /** Sentences, in the order of their weight. */
+  readonly assumptions: readonly string[];
+}
+
+type Raw = Readonly<Record<string, unknown>>;
+const isRecord = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
+const recordOf = (parent: Raw, key: string): Raw => (isRecord(parent[key]) ? parent[key] : {});
+const listOf = (parent: Raw, key: string): Raw[] => (Array.isArray(parent[key]) ? parent[key].filter(isRecord) : []);
+const textOf = (parent: Raw, key: string): string => (typeof parent[key] === 'string' ? parent[key] : '');
+const labelsOf = (object: RawObject): Readonly<Record<string, string>> =>
+  recordOf(object.metadata as Raw, 'labels') as Readonly<Record<string, string>>;
+
+/** Locally administered; the last three bytes number nodes and pods. */
+const macOf = (kind: number, number: number): Mac => ({
+  high: (0x02000000 | (kind << 16) | ((number >>> 16) & 0xffff)) >>> 0,
+  low: number & 0xffff,
+});
+
+/** MAC addresses begin 02:kind; interface numbers of pods start above those of the node's own devices. */
+const MacKind = { NODE: 0x0a, POD: 0x0b, LINK: 0x0c } as const;
+const FIRST_POD_IFINDEX = 100;
+
+interface NodeDraft {
+  labels: Readonly<Record<string, string>>;
+  addresses: IpAddress[];
+  external: IpAddress[];
+  routers: IpAddress[];
+  podCidrs: Cidr[];
+}
+
+/**
+ * Reads nodes and pods out of a cluster's objects: Node, CiliumNode, Pod; without Pods, the endpoints of EndpointSlices stand in.
+ * @throws LbtwinError `contradiction` when two pods share an address or a pod is on a node that does not exist
+ */
+export function readTopology(objects: Iterable<RawObject>): Topology {
+  const drafts = new Map<string, NodeDraft>();
+  const pods: RawObject[] = [];
+  const slices: RawObject[] = [];
+  for (const object of objects) {
+    if (object.kind === 'Node' || object.kind === 'CiliumNode') readNode(object, draftOf(drafts, object.metadata.name));
+    else if (object.kind === 'Pod') pods.push(object);
+    else if (object.kind === 'EndpointSlice') slices.push(object);
+  }
+  const assumptions: string[] = [];
+  const found = pods.length > 0 ? podsOfPods(pods) : podsOfSlices(slices);
+  if (pods.length === 0 && found.length > 0) {
+    assumptions.push(`No Pod objects: ${found.length} pods are taken from EndpointSlices, without labels.`);
+  }
+  if (drafts.size === 0) {
+    for (const name of new Set(found.map(({ node }) => node))) draftOf(drafts, name);
+    if (drafts.size > 0) assumptions.push('No Node objects: nodes are those that pods name.');
+  }
+  const nodes = finishNodes(drafts, assumptions);
+  return { nodes, ...finishPods(found, nodes), nodeByAddress: indexNodes(nodes), assumptions };
+}
+
+function draftOf(drafts: Map<string, NodeDraft>, name: string): NodeDraft {
+  const draft = drafts.get(name) ?? { labels: {}, addresses: [], external: [], routers: [], podCidrs: [] };
+  drafts.set(name, draft);
+  return draft;
+}
+
+function addOnce(list: IpAddress[], address: IpAddress | undefined): void {
+  if (address === undefined) return;
+  const text = formatAddress(address);
+  if (!list.some((one) => formatAddress(one) === text)) list.push(address);
+}
+
+function readNode(object: RawObject, draft: NodeDraft): void {
+  const cilium = object.kind === 'CiliumNode';
+  const from = recordOf(object as Raw, cilium ? 'spec' : 'status');
+  for (const entry of listOf(from, 'addresses')) {
+    const address = tryParseAddress(textOf(entry, cilium ? 'ip' : 'address'));
+    const type = textOf(entry, 'type');
+    if (type === 'InternalIP') addOnce(draft.addresses, address);
+    else if (type === 'ExternalIP') addOnce(draft.external, address);
+    else if (type === 'CiliumInternalIP') addOnce(draft.routers, address);
+  }
+  const spec = recordOf(object as Raw, 'spec');
+  const cidrs = cilium ? recordOf(spec, 'ipam')['podCIDRs'] : (spec['podCIDRs'] ?? [spec['podCIDR']]);
+  for (const text of Array.isArray(cidrs) ? cidrs : []) {
+    const cidr = tryParseCidr(text as string);
+    // CiliumNode says what Cilium allocates from; a Node's CIDR counts only without it.
+    if (cidr !== undefined) draft.podCidrs.push(cidr);
+  }
+  if (!cilium) draft.labels = labelsOf(object);
+}
+
+const byText = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function finishNodes(drafts: Map<string, NodeDraft>, assumptions: string[]): Map<string, TopologyNode> {
+  const nodes = new Map<string, TopologyNode>();
+  const without: string[] = [];
+  [...drafts].sort(byText).forEach(([name, draft], index) => {
+    const addresses = [...draft.addresses, ...draft.external];
+    if (addresses.length === 0) {
+      // RFC 2544's range for tests: no real node has such an address.
+      addresses.push({ family: 4, words: [(0xc6120001 + index) >>> 0] });
+      without.push(name);
+    }
+    const unique = new Map(draft.podCidrs.map((cidr) => [`${formatAddress(cidr.address)}/${cidr.bits}`, cidr]));
+    nodes.set(name, {
+      name,
+      index,
+      labels: draft.labels,
+      addresses,
+      routers: draft.routers,
+      podCidrs: [...unique.values()],
+      mac: macOf(MacKind.NODE, index + 1),
+    });
+  });
+  if (without.length > 0) {
+    assumptions.push(`No address is known of ${listed(without)}: addresses from 198.18.0.0/15 stand in.`);
+  }
+  return nodes;
+}
+
+/** The first few of a list, and how many more. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 4).join(', ');
+  return names.length > 4 ? `${shown} and ${names.length - 4} more` : shown;
+}
+
+type PodDraft = Omit<TopologyPod, 'endpointId' | 'ifindex' | 'mac' | 'nodeMac'>;
+
+function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
+  const drafts: PodDraft[] = [];
+  for (const object of objects) {
+    const spec = recordOf(object as Raw, 'spec');
+    const status = recordOf(object as Raw, 'status');
+    const phase = textOf(status, 'phase');
+    const node = textOf(spec, 'nodeName');
+    // What has ended has given its address back; what is not scheduled has none yet.
+    if (node === '' || phase === 'Succeeded' || phase === 'Failed') continue;
+    const texts = listOf(status, 'podIPs').map((entry) => textOf(entry, 'ip'));
+    if (texts.length === 0) texts.push(textOf(status, 'podIP'));
+    drafts.push({
+      namespace: object.metadata.namespace ?? 'default',
+      name: object.metadata.name,
+      node,
+      addresses: texts.map((text) => tryParseAddress(text)).filter((address) => address !== undefined),
+      hostNetwork: spec['hostNetwork'] === true,
+      labels: labelsOf(object),
+    });
+  }
+  return drafts;
+}
+
+/** Pods as EndpointSlices know them: one for each endpoint's target, with the addresses of all slices that name it. */
+function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
+  const drafts = new Map<string, PodDraft & { addresses: IpAddress[] }>();
+  for (const slice of slices) {
+    for (const endpoint of listOf(slice as Raw, 'endpoints')) {
+      const node = textOf(endpoint, 'nodeName');
+      const target = recordOf(endpoint, 'targetRef');
+      if (node === '' || textOf(target, 'kind') !== 'Pod') continue;
+      const namespace = textOf(target, 'namespace') || (slice.metadata.namespace ?? 'default');
+      const key = `${namespace}/${textOf(target, 'name')}`;
+      const draft = drafts.get(key) ?? {
+        namespace,
+        name: textOf(target, 'name'),
+        node,
+        addresses: [],
+        hostNetwork: false,
+        labels: {},
+      };
+      drafts.set(key, draft);
+      const addresses = endpoint['addresses'];
+      for (const text of Array.isArray(addresses) ? addresses : []) addOnce(draft.addresses, tryParseAddress(text));
+    }
+  }
+  return [...drafts.values()];
+}
+
+function finishPods(
+  drafts: readonly PodDraft[],
+  nodes: ReadonlyMap<string, TopologyNode>,
+): Pick<Topology, 'pods' | 'podByAddress'> {
+  const pods = new Map<string, TopologyPod>();
+  const podByAddress = new Map<string, TopologyPod>();
+  const perNode = new Map<string, number>();
+  const owners = indexNodes(nodes);
+  const keyed = drafts.map((draft): [string, PodDraft] => [`${draft.namespace}/${draft.name}`, draft]).sort(byText);
+  for (const [key, draft] of keyed) {
+    const node = nodes.get(draft.node);
+    if (node === undefined) {
+      throw new LbtwinError('contradiction', `Pod ${key} is on node ${draft.node}, and there is no such Node object`, {
+        allowed: `a Node ${draft.node}, or one of ${listed([...nodes.keys()])}`,
+      });
+    }
+    const hostNetwork = draft.hostNetwork || draft.addresses.some((one) => owners.has(formatAddress(one)));
+    const number = (perNode.get(draft.node) ?? 0) + 1;
+    perNode.set(draft.node, number);
+    const pod: TopologyPod = {
+      ...draft,
+      hostNetwork,
+      endpointId: number,
+      ifindex: FIRST_POD_IFINDEX + number,
+      mac: macOf(MacKind.POD, (node.index << 12) + number),
+      nodeMac: macOf(MacKind.LINK, (node.index << 12) + number),
+    };
+    pods.set(key, pod);
+    if (hostNetwork) continue;
+    for (const address of pod.addresses) {
+      const text = formatAddress(address);
+      const other = podByAddress.get(text);
+      if (other !== undefined) {
+        throw new LbtwinError('contradiction', `Pods ${other.namespace}/${other.name} and ${key} both have ${text}`, {
+          allowed: 'each pod address once among pods that run',
+        });
+      }
+      podByAddress.set(text, pod);
+    }
+  }
+  return { pods, podByAddress };
+}
+
+function indexNodes(nodes: ReadonlyMap<string, TopologyNode>): Map<string, TopologyNode> {
+  const index = new Map<string, TopologyNode>();
+  for (const node of nodes.values()) {
+    for (const address of [...node.addresses, ...node.routers]) index.set(formatAddress(address), node);
+  }
+  return index;
+}
+
+/** The node's first address of a family. */
+export const nodeAddress = (node: TopologyNode, family: Family): IpAddress | undefined =>
+  node.addresses.find((address) => address.family === family);
+
+export const routerAddress = (node: TopologyNode, family: Family): IpAddress | undefined =>
+  node.routers.find((address) => address.family === family);
+
+export const podAddress = (pod: TopologyPod, family: Family): IpAddress | undefined =>
+  pod.addresses.find((address) => address.family === family);
+
+/** The node whose pod CIDR holds an address. */
+export function nodeOfPodCidr(topology: Topology, address: IpAddress): TopologyNode | undefined {
+  for (const node of topology.nodes.values()) {
+    if (node.podCidrs.some((cidr) => cidrContains(cidr, address))) return node;
+  }
+  return undefined;
+}
