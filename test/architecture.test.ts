@@ -13,6 +13,8 @@ const ORDER = [
   'socket',
   'datapath',
   'k8s',
+  'validate',
+  'install',
   'cluster',
   'lint',
   'scenario',

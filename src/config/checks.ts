@@ -405,7 +405,7 @@ export const TRAPS: readonly ConfigCheck[] = [
         config.cniChainingTarget === '' &&
           config.readCniConf === '' &&
           config.writeCniConfWhenReady !== '' &&
-          !['none', 'portmap', 'flannel', 'aws-cni'].includes(config.cniChainingMode.toLowerCase()),
+          !['', 'none', 'portmap', 'flannel', 'aws-cni'].includes(config.cniChainingMode.toLowerCase()),
         `invalid CNI chaining mode: ${config.cniChainingMode}; nothing is written, pods do not start`,
       ),
     hint: 'none, portmap, flannel or aws-cni; generic-veth needs cni.chainingTarget',

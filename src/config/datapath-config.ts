@@ -120,7 +120,6 @@ export function deriveDatapathConfig(
     socketLB,
     socketLBHostNamespaceOnly: hostOnly,
     socketLBTracing: socketLB && options.socketLBTracing && !hostOnly,
-    cniChainingMode: options.cniChainingMode === '' ? 'none' : options.cniChainingMode,
     hostLegacyRouting: options.hostLegacyRouting || legacyRoutingReason !== undefined,
     legacyRoutingReason,
     usesDsr: mode !== 'snat' || options.modeAnnotation,

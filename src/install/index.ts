@@ -1,0 +1,2 @@
+export * from './cni.ts';
+export * from './mount-unit.ts';
