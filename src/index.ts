@@ -13,3 +13,4 @@ export * from './report/index.ts';
 export * from './socket/index.ts';
 export * from './validate/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';
+export * from './policy/index.ts';

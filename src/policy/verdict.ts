@@ -1,6 +1,8 @@
 import { type Family, Protocol } from '../net/index.ts';
 import { Direction, MatchType, matchTypeOf, PolicyVerdictCode } from './layout.ts';
-import { authOf, isAuthExplicit, isDeny, type PolicyMap, type PolicyStats, priorityOf, proxyPortOf } from './map.ts';
+import { authOf, isAuthExplicit, isDeny, priorityOf, proxyPortOf } from './entry.ts';
+import { packL4 } from './l4.ts';
+import type { PolicyMap, PolicyStats } from './map.ts';
 
 const HOST_ID = 1;
 const ICMP_DEST_UNREACH = 3;
@@ -21,6 +23,8 @@ export interface PolicyDatapathConfig {
 /** What the lookup is asked about. All fields are written before a call; one object can serve any number of calls. */
 export interface PolicyPacket {
   direction: Direction;
+  /** Number of the endpoint that owns the map, for accounting. */
+  endpoint: number;
   /** Security identity of the endpoint that owns the map. */
   local: number;
   /** Security identity of the other side: the sender on ingress, the destination on egress. */
@@ -39,7 +43,7 @@ export interface PolicyPacket {
   l4Truncated: boolean;
 }
 
-/** What the lookup answered; `slot` is the deciding entry's (-1: none). Reused by every call that is given it. */
+/** What the lookup answered; `row` is the deciding entry's (-1: none). Reused by every call that is given it. */
 export interface PolicyResult {
   /** 0 or a negative drop code, see `PolicyVerdictCode`. */
   code: number;
@@ -49,7 +53,7 @@ export interface PolicyResult {
   audited: boolean | undefined;
   /** Auth type that is missing when `code` is AUTH_REQUIRED (kept when audit mode let the packet pass). */
   authType: number;
-  slot: number;
+  row: number;
 }
 
 export const policyResult = (): PolicyResult => ({
@@ -58,11 +62,12 @@ export const policyResult = (): PolicyResult => ({
   match: MatchType.NONE,
   audited: undefined,
   authType: 0,
-  slot: -1,
+  row: -1,
 });
 
 export const policyPacket = (fields: Partial<PolicyPacket> = {}): PolicyPacket => ({
   direction: Direction.INGRESS,
+  endpoint: 0,
   local: 0,
   remote: 0,
   family: fields.proto === Protocol.ICMPV6 ? 6 : 4,
@@ -92,7 +97,7 @@ export function checkPolicy(
   result.match = MatchType.NONE;
   result.audited = undefined;
   result.authType = 0;
-  result.slot = -1;
+  result.row = -1;
   const { direction, proto } = packet;
   const tunnelPort = config.tunnelPort ?? 0;
   if (
@@ -150,12 +155,15 @@ function lookup(
     }
   }
 
-  const slot = chooseL4 ? l4 : l3;
+  const row = chooseL4 ? l4 : l3;
   const value = chooseL4 ? l4Value : l3Value;
-  result.slot = slot;
-  result.match = matchTypeOf(map.prefixAt(slot), !chooseL4);
+  result.row = row;
+  result.match = matchTypeOf(map.prefixAt(row), !chooseL4);
   // The accounting map gets the packet's own port, not the ICMP type that was looked up.
-  stats?.count(direction, chooseL4 ? 0 : packet.remote, map.prefixAt(slot), proto, packet.dport, bytes);
+  if (stats !== undefined) {
+    const l4 = packL4(direction, map.prefixAt(row), proto, packet.dport);
+    stats.count(packet.endpoint, chooseL4 ? 0 : packet.remote, l4, bytes);
+  }
   if (isDeny(value)) return PolicyVerdictCode.POLICY_DENY_EXPLICIT;
 
   result.proxyPort = proxyPortOf(value);

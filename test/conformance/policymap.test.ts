@@ -1,6 +1,6 @@
 import {
   checkPolicy,
-  Direction,
+  PolicyDirection,
   directionName,
   matchName,
   MatchType,
@@ -48,9 +48,9 @@ interface Case {
 const ENDPOINT = 4242;
 const PACKET_BYTES = 96;
 
-const directionOf = (name: string): Direction => {
+const directionOf = (name: string): PolicyDirection => {
   if (name !== 'ingress' && name !== 'egress') throw new Error(`direction ${name}`);
-  return name === 'egress' ? Direction.EGRESS : Direction.INGRESS;
+  return name === 'egress' ? PolicyDirection.EGRESS : PolicyDirection.INGRESS;
 };
 
 function onlyKeys(what: string, value: object, keys: readonly string[]): void {
@@ -107,6 +107,7 @@ conformance<{ cases: Case[] }, Case>(
         map,
         policyPacket({
           direction: directionOf(input.dir),
+          endpoint: ENDPOINT,
           local: input.local,
           remote: input.remote,
           family: input.ip as 4 | 6,
@@ -158,8 +159,8 @@ conformance<{ cases: Case[] }, Case>(
     });
     // The recording lists egress before ingress.
     const counted = stats.rows().sort((a, b) => b.key.direction - a.key.direction);
-    const accounting = counted.map(({ key, packets: count, bytes }) => ({
-      endpoint: ENDPOINT,
+    const accounting = counted.map(({ endpoint, key, packets: count, bytes }) => ({
+      endpoint,
       prefixLen: prefixOf(key),
       id: key.identity,
       dir: directionName(key.direction),

@@ -1,0 +1,113 @@
+import { Direction, type DirectionName, POLICY_MAP_SIZE, type PolicyEntry, type PolicyKey } from './layout.ts';
+import { PolicyMap } from './map.ts';
+import {
+  forEachMapEntry,
+  type PolicySubject,
+  type Redirect,
+  type ResolvedDirection,
+  type ResolvedPolicy,
+} from './resolve.ts';
+import {
+  checkPolicy,
+  type PolicyDatapathConfig,
+  type PolicyPacket,
+  type PolicyResult,
+  policyResult,
+} from './verdict.ts';
+import { prefixOfL4 } from './l4.ts';
+
+/** The resolved policy of an endpoint: its rules, its map and its verdicts. Made by `PolicyEngine.policyOf`. */
+export class EndpointPolicy {
+  readonly subject: PolicySubject;
+  readonly resolved: ResolvedPolicy;
+  readonly #maxEntries: number;
+  #maps: readonly PolicyMap[] | undefined;
+  #missing = 0;
+
+  constructor(subject: PolicySubject, resolved: ResolvedPolicy, maxEntries: number = POLICY_MAP_SIZE) {
+    this.subject = subject;
+    this.resolved = resolved;
+    this.#maxEntries = maxEntries;
+  }
+
+  get ingressEnforced(): boolean {
+    return this.resolved.ingress.enforced;
+  }
+
+  get egressEnforced(): boolean {
+    return this.resolved.egress.enforced;
+  }
+
+  direction(name: DirectionName): ResolvedDirection {
+    return this.resolved[name];
+  }
+
+  /** Redirects to proxies, sorted by direction (ingress first), protocol, port. */
+  get redirects(): Redirect[] {
+    return [...this.resolved.ingress.redirects, ...this.resolved.egress.redirects];
+  }
+
+  /** Directions in which the agent's result depends on the order in which it takes the filters. */
+  get orderDependent(): DirectionName[] {
+    return (['ingress', 'egress'] as const).filter((name) => this.resolved[name].states.length > 1);
+  }
+
+  /** The policy map. Where the agent's result depends on order, the first of `maps`. */
+  get map(): PolicyMap {
+    return this.maps[0]!;
+  }
+
+  /** Every policy map that the agent may come to: one, unless `orderDependent` names a direction. */
+  get maps(): readonly PolicyMap[] {
+    return (this.#maps ??= this.#build());
+  }
+
+  /** Entries that found no room in a full map. */
+  get missing(): number {
+    return this.maps.length > 0 ? this.#missing : 0;
+  }
+
+  /** The map's entries, sorted by direction (ingress first), identity, protocol, port, prefix. */
+  entries(): { key: PolicyKey; entry: PolicyEntry }[] {
+    return this.map.entries();
+  }
+
+  /**
+   * The hot path: asks the map for one packet, writes `result`, returns its code (0 or a negative drop code). Undefined where
+   * the agent's possible maps give different answers.
+   */
+  check(packet: PolicyPacket, config: PolicyDatapathConfig, result: PolicyResult): number | undefined {
+    const { maps } = this;
+    const code = checkPolicy(maps[0]!, packet, config, result);
+    for (let i = 1; i < maps.length; i++) {
+      checkPolicy(maps[i]!, packet, config, other);
+      if (other.code !== code || other.proxyPort !== result.proxyPort || other.authType !== result.authType)
+        return undefined;
+    }
+    return code;
+  }
+
+  #build(): PolicyMap[] {
+    const { ingress, egress } = this.resolved;
+    const count = Math.max(ingress.states.length, egress.states.length);
+    return Array.from({ length: count }, (_, index) => {
+      const map = new PolicyMap(this.#maxEntries);
+      let missing = 0;
+      for (const direction of [ingress, egress]) {
+        const state = direction.states[Math.min(index, direction.states.length - 1)]!;
+        const rows: (readonly [identity: number, l4: number, value: number, given: number])[] = [];
+        forEachMapEntry(direction, state, (...row) => rows.push(row));
+        // Where two entries fall on one key, the one for all ports comes last.
+        rows.sort((a, b) => prefixOfL4(b[3]) - prefixOfL4(a[3]));
+        for (const [identity, l4, value] of rows) if (!map.write(identity, l4, value)) missing++;
+      }
+      if (index === 0) this.#missing = missing;
+      return map;
+    });
+  }
+}
+
+const other = policyResult();
+
+export const directionNumber = (name: DirectionName): Direction =>
+  name === 'egress' ? Direction.EGRESS : Direction.INGRESS;
