@@ -231,9 +231,13 @@ export class Conntrack {
 
   /** All entries, TCP first. */
   *entries(): Generator<CtEntry> {
-    for (const table of [this.tcp, this.any]) {
-      for (let row = table.nextRow(-1); row >= 0; row = table.nextRow(row)) yield viewCtEntry(this.family, table, row);
-    }
+    yield* this.entriesOf(this.tcp);
+    yield* this.entriesOf(this.any);
+  }
+
+  /** The entries of one of the two tables. */
+  *entriesOf(table: HashTable): Generator<CtEntry> {
+    for (let row = table.nextRow(-1); row >= 0; row = table.nextRow(row)) yield viewCtEntry(this.family, table, row);
   }
 
   #isTcp(tuple: CtTuple): boolean {

@@ -1,3 +1,4 @@
+export { ctList, formatCtEntry, formatNatEntry, natList } from './agent/ct-nat-list.ts';
 export {
   type AgentListing,
   formatListing,
