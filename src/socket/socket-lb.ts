@@ -17,10 +17,11 @@ import { randomSlot } from '../lb/slot.ts';
 import { type Family, formatWords } from '../net/address.ts';
 import { Protocol } from '../net/protocol.ts';
 import { formatU64, moduloU64 } from '../net/u64.ts';
+import type { NodeTables } from '../node/tables.ts';
 import { Errno, type SocketCall, type SocketOutcome } from './call.ts';
 import { resolveSocketLbOptions, type SocketLbOptions } from './options.ts';
 import { HealthMap, ReverseSocketMap } from './reverse-map.ts';
-import { type IdentitySource, lookupNodeWildcard, lookupWildcard, skipsTranslation } from './wildcard.ts';
+import { type IpCache, lookupNodeWildcard, lookupWildcard, skipsTranslation } from './wildcard.ts';
 
 const UDP_LITE = 136;
 /** SO_MARK of the health checker's sockets. */
@@ -31,13 +32,13 @@ const NO_SERVICE = 1;
 const UNSPECIFIED: readonly number[] = [0, 0, 0, 0];
 const LOOPBACK: Readonly<Record<Family, readonly number[]>> = { 4: [0x7f000001], 6: [0, 0, 0, 1] };
 
-/** What is per family: the service maps, the socket maps, and whose address is whose. */
+/** What is per family. */
 interface Side {
   readonly family: Family;
   readonly lb: LbFamilyMaps;
   readonly reverse: ReverseSocketMap;
   readonly health: HealthMap;
-  readonly identities: IdentitySource;
+  readonly ipCache: IpCache;
 }
 
 /**
@@ -53,22 +54,21 @@ export class SocketLb {
   readonly #hit = new ServiceHit();
 
   /** @throws LbtwinError `invalid-option`, `invalid-table-size` */
-  constructor(
-    maps: LbMaps,
-    identities: { readonly v4: IdentitySource; readonly v6: IdentitySource },
-    options: Partial<SocketLbOptions> = {},
-  ) {
+  constructor(maps: LbMaps, tables: NodeTables, options: Partial<SocketLbOptions> = {}) {
     this.options = resolveSocketLbOptions(options);
     this.maps = maps;
-    const side = (family: Family, lb: LbFamilyMaps, source: IdentitySource): Side => ({
+    this.#v4 = this.#side(4, tables);
+    this.#v6 = this.#side(6, tables);
+  }
+
+  #side(family: Family, tables: NodeTables): Side {
+    return {
       family,
-      lb,
+      lb: this.maps.of(family),
       reverse: new ReverseSocketMap(family, this.options.reverseMapMax),
-      health: new HealthMap(family, maps.sizes.services),
-      identities: source,
-    });
-    this.#v4 = side(4, maps.v4, identities.v4);
-    this.#v6 = side(6, maps.v6, identities.v6);
+      health: new HealthMap(family, this.maps.sizes.services),
+      ipCache: tables.of(family).ipCache,
+    };
   }
 
   /** Backend address of a socket to what it had asked for; entries live until the LRU map drops them. */
@@ -151,7 +151,7 @@ export class SocketLb {
       lookupService(services, address, at, port, protocol, true, hit, trace) ||
       (port >= this.options.nodePortMin &&
         port <= this.options.nodePortMax &&
-        lookupNodeWildcard(services, address, at, port, protocol, true, false, side.identities, hit, trace));
+        lookupNodeWildcard(services, address, at, port, protocol, true, false, side.ipCache, hit, trace));
     if (!found) return undefined;
     const flags = services.flags(hit.row);
     const proxied = (this.options.l7 && (flags & ServiceFlag.L7_LOAD_BALANCER) !== 0) || isL7Delegate(flags);
@@ -187,7 +187,7 @@ export class SocketLb {
     if (lookupService(services, words, at, port, protocol, true, this.#hit, call.trace)) return 1;
     const wildcard =
       options.nodePort &&
-      lookupWildcard(services, words, at, port, protocol, host, side.identities, options, this.#hit, call.trace);
+      lookupWildcard(services, words, at, port, protocol, host, side.ipCache, options, this.#hit, call.trace);
     return wildcard ? 2 : 0;
   }
 
@@ -209,7 +209,7 @@ export class SocketLb {
     const revNatIndex = services.revNatIndex(row);
     const l7 = options.l7 && isL7LoadBalancer(flags, union);
     if (services.count(row) === 0 && !l7) return this.#refuse(call, 'no-backends');
-    if (skipsTranslation(services, flags, address, at, side.identities, options, trace)) {
+    if (skipsTranslation(services, flags, address, at, side.ipCache, options, trace)) {
       return unchanged(call, 'foreign-address');
     }
     if (
@@ -319,6 +319,7 @@ export class SocketLb {
       (services.count(hit) === 0 && !(this.options.l7 && isL7LoadBalancer(services.flags(hit), services.union(hit))))
     ) {
       reverse.deleteRow(row);
+      if (call.trace !== undefined) traceStale(side.family, call, at);
       call.outcome = 'stale-entry';
       return true;
     }
@@ -351,4 +352,10 @@ function traceRedirect(
   const { trace } = call;
   trace?.event({ kind: 'update', map: 'reverse-sk', key: { cookie, ...backend }, value: { ...original, revNatIndex } });
   trace?.event({ kind: 'rewrite', field: 'destination', from: original, to: backend });
+}
+
+function traceStale(family: Family, call: SocketCall, at: number): void {
+  const cookie = formatU64({ low: call.cookieLow, high: call.cookieHigh });
+  const key = { cookie, address: formatWords(family, call.address, at), port: call.port };
+  call.trace?.event({ kind: 'delete', map: 'reverse-sk', key });
 }

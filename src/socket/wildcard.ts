@@ -3,16 +3,13 @@ import { isExternalIp, isHostPort, isLoopback, isNat46x64, isNodePort } from '..
 import { lookupService, type ServiceHit } from '../lb/lookup.ts';
 import type { ServiceMap } from '../lb/service-map.ts';
 import type { Trace } from '../lb/trace.ts';
+import type { PrefixTable } from '../node/address-table.ts';
+import { Identity } from '../node/identity.ts';
+import type { IpCacheEntry } from '../node/tables.ts';
 
-/** Where identities of addresses come from: one family of a node's ipcache. */
-export interface IdentitySource {
-  /** Security identity of the address in `address[at..]` (longest prefix), or -1 if there is no entry. */
-  identityOf(address: ArrayLike<number>, at: number): number;
-}
+/** One family of a node's ipcache. */
+export type IpCache = PrefixTable<IpCacheEntry>;
 
-const HOST = 1;
-const REMOTE_NODE = 6;
-const KUBE_APISERVER = 7;
 /** Top byte of the identities of remote nodes that have labels of their own. */
 const REMOTE_NODE_SCOPE = 0x02;
 
@@ -42,13 +39,13 @@ export function lookupWildcard(
   port: number,
   protocol: number,
   hostNamespace: boolean,
-  identities: IdentitySource,
+  ipCache: IpCache,
   rules: WildcardRules,
   hit: ServiceHit,
   trace?: Trace,
 ): boolean {
   const inRange = port >= rules.nodePortMin && port <= rules.nodePortMax;
-  if (!lookupNodeWildcard(services, address, at, port, protocol, hostNamespace, inRange, identities, hit, trace)) {
+  if (!lookupNodeWildcard(services, address, at, port, protocol, hostNamespace, inRange, ipCache, hit, trace)) {
     return false;
   }
   const flags = services.flags(hit.row);
@@ -65,28 +62,30 @@ export function lookupNodeWildcard(
   protocol: number,
   hostNamespace: boolean,
   remoteToo: boolean,
-  identities: IdentitySource,
+  ipCache: IpCache,
   hit: ServiceHit,
   trace?: Trace,
 ): boolean {
   if (!(hostNamespace && isLoopbackAddress(services.words, address, at))) {
-    const identity = identityOf(services, address, at, identities, trace);
-    if (identity !== HOST && !(remoteToo && isRemoteNode(identity))) return false;
+    const identity = identityOf(services, address, at, ipCache, trace);
+    if (identity !== Identity.HOST && !(remoteToo && isRemoteNode(identity))) return false;
   }
   return lookupService(services, UNSPECIFIED, 0, port, protocol, true, hit, trace);
 }
 
 const isRemoteNode = (identity: number): boolean =>
-  identity === REMOTE_NODE || identity === KUBE_APISERVER || (identity > 0 && identity >>> 24 === REMOTE_NODE_SCOPE);
+  identity === Identity.REMOTE_NODE ||
+  identity === Identity.KUBE_APISERVER ||
+  (identity > 0 && identity >>> 24 === REMOTE_NODE_SCOPE);
 
 function identityOf(
   services: ServiceMap,
   address: ArrayLike<number>,
   at: number,
-  identities: IdentitySource,
+  ipCache: IpCache,
   trace: Trace | undefined,
 ): number {
-  const identity = identities.identityOf(address, at);
+  const identity = ipCache.lookup(address, at)?.identity ?? -1;
   if (trace !== undefined) {
     const key = { address: formatWords(services.family, address, at) };
     trace.event({ kind: 'lookup', map: 'ipcache', key, value: identity < 0 ? undefined : { identity } });
@@ -111,7 +110,7 @@ export function skipsTranslation(
   flags: number,
   address: ArrayLike<number>,
   at: number,
-  identities: IdentitySource,
+  ipCache: IpCache,
   rules: SkipRules,
   trace?: Trace,
 ): boolean {
@@ -119,5 +118,5 @@ export function skipsTranslation(
   const foreign =
     (rules.externalIpMitigation && isExternalIp(flags)) ||
     (isHostPort(flags) && !isLoopbackAddress(services.words, address, at));
-  return foreign && identityOf(services, address, at, identities, trace) !== HOST;
+  return foreign && identityOf(services, address, at, ipCache, trace) !== Identity.HOST;
 }

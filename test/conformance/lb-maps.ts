@@ -1,7 +1,6 @@
 import { formatAddress, formatCidr, type LbMaps, parseAddress, parseCidr, u64, formatU64 } from '../../src/index.ts';
-import { LpmTable } from '../../src/hash/lpm.ts';
 import { joinFlags } from '../../src/lb/layout.ts';
-import type { IdentitySource } from '../../src/socket/wildcard.ts';
+import type { NodeTables } from '../../src/node/tables.ts';
 import { exactKeys } from './harness.ts';
 
 /** The service side of a node as `socket` and `podegress` vectors write it. */
@@ -32,43 +31,8 @@ interface RawServiceValue {
 
 const TABLES = ['services', 'backends', 'affinityMatch', 'ipcache', 'reverseNat', 'skipLb', 'maglev'];
 
-/** An ipcache of both families. */
-export class Identities {
-  readonly #tables = {
-    4: new LpmTable({ exactWords: 0, addressWords: 1, maxEntries: 512_000 }),
-    6: new LpmTable({ exactWords: 0, addressWords: 4, maxEntries: 512_000 }),
-  };
-  readonly v4: IdentitySource = this.#source(4);
-  readonly v6: IdentitySource = this.#source(6);
-
-  #source(family: 4 | 6): IdentitySource {
-    return {
-      identityOf: (address, at) => {
-        const table = this.#tables[family];
-        const row = table.lookup(address, at);
-        return row < 0 ? -1 : table.value(row);
-      },
-    };
-  }
-
-  load(entries: RawMaps['ipcache']): void {
-    this.#tables[4].clear();
-    this.#tables[6].clear();
-    for (const entry of entries) {
-      exactKeys(entry, ['cidr', 'identity']);
-      const { address, bits } = parseCidr(entry.cidr);
-      this.#tables[address.family].set(address.words, bits, entry.identity);
-    }
-  }
-
-  get(cidr: string): number {
-    const { address, bits } = parseCidr(cidr);
-    return this.#tables[address.family].get(address.words, bits);
-  }
-}
-
 /** Puts the recorded maps in place of what is there (a table that is absent stays) and returns them as they can be read back. */
-export function loadMaps(raw: RawMaps, maps: LbMaps, identities: Identities): RawMaps {
+export function loadMaps(raw: RawMaps, maps: LbMaps, tables: NodeTables): RawMaps {
   const unknown = Object.keys(raw).filter((key) => !TABLES.includes(key));
   if (unknown.length > 0) throw new Error(`unknown maps ${unknown.join(' ')}`);
   for (const { services, backends, reverseNat, skipLb } of [maps.v4, maps.v6]) {
@@ -78,7 +42,13 @@ export function loadMaps(raw: RawMaps, maps: LbMaps, identities: Identities): Ra
     if (raw.skipLb !== undefined) skipLb.clear();
   }
   maps.affinityMatch.clear();
-  identities.load(raw.ipcache);
+  tables.v4.ipCache.clear();
+  tables.v6.ipCache.clear();
+  for (const entry of raw.ipcache) {
+    exactKeys(entry, ['cidr', 'identity']);
+    const cidr = parseCidr(entry.cidr);
+    tables.of(cidr.address.family).ipCache.set(cidr, { identity: entry.identity });
+  }
   for (const { key, value } of raw.services) {
     exactKeys(key, ['addr', 'port', 'slot', 'proto', 'scope']);
     exactKeys(value, ['u32', 'count', 'revNatId', 'flags', 'flags2', 'qcount']);
@@ -103,7 +73,7 @@ export function loadMaps(raw: RawMaps, maps: LbMaps, identities: Identities): Ra
     maps.of(address.family).skipLb.set({ netnsCookie: u64(netnsCookie), address, port }, true);
   }
   for (const { revNatId, lut } of raw.maglev ?? []) maps.v4.maglev.set(revNatId, Uint32Array.from(lut));
-  return readBack(raw, maps, identities);
+  return readBack(raw, maps, tables);
 }
 
 const readKey = ({ addr, port, slot, proto: protocol, scope }: RawServiceKey) => ({
@@ -115,7 +85,7 @@ const readKey = ({ addr, port, slot, proto: protocol, scope }: RawServiceKey) =>
 });
 
 /** The same lists, with the values that the maps hold now. */
-function readBack(raw: RawMaps, maps: LbMaps, identities: Identities): RawMaps {
+function readBack(raw: RawMaps, maps: LbMaps, tables: NodeTables): RawMaps {
   const services = raw.services.map(({ key }) => {
     const at = readKey(key);
     const value = maps.of(at.address.family).services.get(at)!;
@@ -143,7 +113,11 @@ function readBack(raw: RawMaps, maps: LbMaps, identities: Identities): RawMaps {
       revNatId: key.revNatIndex,
       backendId: key.backendId,
     })),
-    ipcache: raw.ipcache.map(({ cidr }) => ({ cidr: formatCidr(parseCidr(cidr)), identity: identities.get(cidr) })),
+    ipcache: raw.ipcache.map((entry) => {
+      const cidr = parseCidr(entry.cidr);
+      const { identity } = tables.of(cidr.address.family).ipCache.get(cidr)!;
+      return { cidr: formatCidr(cidr), identity };
+    }),
     ...(raw.reverseNat === undefined
       ? {}
       : {

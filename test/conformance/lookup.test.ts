@@ -18,7 +18,8 @@ import {
 } from '../../src/index.ts';
 import * as layout from '../../src/lb/layout.ts';
 import type { ServiceKey, ServiceMap, ServiceValue } from '../../src/lb/service-map.ts';
-import { type IdentitySource, lookupWildcard, skipsTranslation } from '../../src/socket/wildcard.ts';
+import { lookupWildcard, skipsTranslation } from '../../src/socket/wildcard.ts';
+import { NodeTables } from '../../src/node/tables.ts';
 import { conformance, exactKeys } from './harness.ts';
 
 interface RawKey {
@@ -191,23 +192,19 @@ function wildcard(testCase: Case): unknown {
   };
   exactKeys(key_in, ['address', 'dport', 'proto']);
   const { services, echo } = loadServices(family, list);
-  const identities = new Map(
-    ipcache.map((entry) => {
-      exactKeys(entry, ['address', 'identity']);
-      return [formatAddress(parseAddress(entry.address)), entry.identity];
-    }),
-  );
-  const source: IdentitySource = {
-    identityOf: (words, at) =>
-      identities.get(formatAddress({ family, words: Array.from(words).slice(at, at + services.words) })) ?? -1,
-  };
+  const { ipCache } = new NodeTables().of(family);
+  const bits = family === 4 ? 32 : 128;
+  for (const entry of ipcache) {
+    exactKeys(entry, ['address', 'identity']);
+    ipCache.set({ address: parseAddress(entry.address), bits }, { identity: entry.identity });
+  }
   const address = parseAddress(key_in.address);
   const { words } = address;
   const { dport: port, proto: protocol } = key_in;
   const hit = new ServiceHit();
   hit.protocol = protocol;
   const recorder = new Recorder();
-  const found = lookupWildcard(services, words, 0, port, protocol, in_hostns, source, RULES, hit, recorder);
+  const found = lookupWildcard(services, words, 0, port, protocol, in_hostns, ipCache, RULES, hit, recorder);
   const lookups = recorder.lookups(true);
   // The datapath's key has the unspecified address while it is looked up; after the NodePort pass it is put back on a miss.
   const asked = hit.row >= 0 || lookups.some((lookup) => (lookup as { map: string }).map === 'services');
@@ -217,13 +214,16 @@ function wildcard(testCase: Case): unknown {
     fn: 'sock_wildcard_lookup_full',
     family: address.family,
     services: echo,
-    ipcache: [...identities].map(([text, identity]) => ({ address: text, identity })),
+    ipcache: ipcache.map((entry) => {
+      const host = parseAddress(entry.address);
+      return { address: formatAddress(host), identity: ipCache.get({ address: host, bits })!.identity };
+    }),
     key_in: { address: formatAddress(address), dport: port, proto: protocol },
     in_hostns,
     lookups,
     found,
     service: found ? writeValue(services.valueAt(hit.row)) : null,
-    sock_skip_xlate: found ? skipsTranslation(services, services.flags(hit.row), words, 0, source, RULES) : null,
+    sock_skip_xlate: found ? skipsTranslation(services, services.flags(hit.row), words, 0, ipCache, RULES) : null,
     key_out: {
       address: zero ? formatAddress({ family, words: words.map(() => 0) }) : formatAddress(address),
       dport: port,

@@ -10,16 +10,9 @@ import {
   type SocketResult,
   u64,
 } from '../../src/index.ts';
+import { NodeTables } from '../../src/node/tables.ts';
 import { conformance, exactKeys } from './harness.ts';
-import {
-  affinityView,
-  Identities,
-  inOrder,
-  loadMaps,
-  type RawMaps,
-  type ServiceView,
-  serviceViews,
-} from './lb-maps.ts';
+import { affinityView, inOrder, loadMaps, type RawMaps, type ServiceView, serviceViews } from './lb-maps.ts';
 
 interface Address {
   addr: string;
@@ -156,9 +149,9 @@ function run(scenario: Scenario): unknown {
   exactKeys(scenario, 'notes' in scenario ? [...SCENARIO_KEYS, 'notes'] : SCENARIO_KEYS);
   exactKeys(consts, [...CONST_KEYS, ...Object.keys(IDENTITY_CONSTS)]);
   const maps = new LbMaps();
-  const identities = new Identities();
-  const initialMaps = loadMaps(scenario.initialMaps, maps, identities);
-  const lb = new SocketLb(maps, identities, optionsOf(config, consts));
+  const tables = new NodeTables();
+  const initialMaps = loadMaps(scenario.initialMaps, maps, tables);
+  const lb = new SocketLb(maps, tables, optionsOf(config, consts));
   const sockets = new Map<string, Socket>();
   const environment: Environment = { name: scenario.name, maps, now: 0, words: [], recorded: undefined };
   const host = {
@@ -184,7 +177,7 @@ function run(scenario: Scenario): unknown {
     const input = step.in;
     if (step.op === 'admin') {
       exactKeys(input, ['action', 'nowSec']);
-      const serviceMapsAfter = loadMaps(step.serviceMapsAfter!, maps, identities);
+      const serviceMapsAfter = loadMaps(step.serviceMapsAfter!, maps, tables);
       // The agent's view is an input; entries were also patched behind its back.
       const servicesAfter = step.servicesAfter!;
       return {
