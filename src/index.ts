@@ -1,5 +1,6 @@
 export * from './config/index.ts';
 export * from './conntrack/index.ts';
+export * from './datapath/index.ts';
 export * from './errors.ts';
 export * from './hash/index.ts';
 export * from './install/index.ts';
@@ -8,6 +9,7 @@ export * from './lb/index.ts';
 export * from './maglev/index.ts';
 export * from './nat/index.ts';
 export * from './net/index.ts';
+export * from './node/index.ts';
 export * from './report/index.ts';
 export * from './report/index.ts';
 export * from './socket/index.ts';

@@ -83,7 +83,10 @@ export class HookContext {
   tunnelVni = -1;
   tunnelRemote = 0;
   readonly tunnelOut: Uint8Array = new Uint8Array(MAX_TUNNEL_OPTIONS);
+  readonly tunnelView: DataView = new DataView(this.tunnelOut.buffer);
   tunnelOutBytes = 0;
+  /** The packet is the kernel's: no local delivery by the program. */
+  punt = false;
   /** A reason that was counted as a drop although an answer is sent. */
   answeredReason = 0;
 
@@ -100,6 +103,7 @@ export class HookContext {
     this.fibLookups = 0;
     this.tunnelVni = -1;
     this.tunnelOutBytes = 0;
+    this.punt = false;
     this.answeredReason = 0;
     this.trace = undefined;
   }

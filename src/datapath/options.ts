@@ -1,5 +1,6 @@
 import { LbtwinError } from '../errors.ts';
 import type { ConntrackOptions } from '../conntrack/options.ts';
+import type { PortRange } from '../config/kind.ts';
 import type { Cidr } from '../net/cidr.ts';
 import { formatCidr } from '../net/cidr.ts';
 import { type TunnelProtocol, tunnelPort } from '../net/tunnel.ts';
@@ -10,11 +11,6 @@ export type ForwardingMode = 'snat' | 'dsr' | 'hybrid' | 'annotation';
 
 /** How DSR tells the backend's node the service (`bpf-lb-dsr-dispatch`). */
 export type DsrDispatch = 'opt' | 'ipip' | 'geneve';
-
-export interface PortRange {
-  readonly min: number;
-  readonly max: number;
-}
 
 /** What the datapath of a node is built with. The agent's option is named beside each; the defaults are the agent's. */
 export interface DatapathOptions {

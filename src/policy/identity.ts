@@ -1,22 +1,10 @@
 import { LbtwinError } from '../errors.ts';
 import type { Family } from '../net/index.ts';
+import { ReservedIdentity, worldIdentity } from '../node/identity.ts';
 import { formatLabel, type Label, LabelSource, reservedLabel, sortLabels } from './labels.ts';
 import { isWildcard, meets, type Requirement, type Selector } from './selector.ts';
 
-/** Numeric security identities with a fixed meaning. */
-export const ReservedIdentity = {
-  UNKNOWN: 0,
-  HOST: 1,
-  WORLD: 2,
-  UNMANAGED: 3,
-  HEALTH: 4,
-  INIT: 5,
-  REMOTE_NODE: 6,
-  KUBE_APISERVER: 7,
-  INGRESS: 8,
-  WORLD_IPV4: 9,
-  WORLD_IPV6: 10,
-} as const;
+export { ReservedIdentity, worldIdentity };
 
 /** First identity of the cluster, of prefixes and names known to one node only, of remote nodes with labels of their own. */
 export const FIRST_CLUSTER_IDENTITY = 256;
@@ -169,10 +157,6 @@ function drop(index: Map<string, number[]>, key: string, id: number): void {
 /** The label of everything outside the cluster. */
 export const worldLabel = (family: Family, dualStack: boolean): Label =>
   reservedLabel(dualStack ? (family === 4 ? 'world-ipv4' : 'world-ipv6') : 'world');
-
-/** Identity of addresses that nothing else is known about. */
-export const worldIdentity = (family: Family, dualStack: boolean): number =>
-  !dualStack ? ReservedIdentity.WORLD : family === 4 ? ReservedIdentity.WORLD_IPV4 : ReservedIdentity.WORLD_IPV6;
 
 /**
  * Labels that a prefix takes over from the shorter prefixes around it: of the `cidr` labels only the most specific one

@@ -4,14 +4,11 @@ import { lookupService, type ServiceHit } from '../lb/lookup.ts';
 import type { ServiceMap } from '../lb/service-map.ts';
 import type { Trace } from '../lb/trace.ts';
 import type { PrefixTable } from '../node/address-table.ts';
-import { Identity } from '../node/identity.ts';
+import { isRemoteNode, ReservedIdentity } from '../node/identity.ts';
 import type { IpCacheEntry } from '../node/tables.ts';
 
 /** One family of a node's ipcache. */
 export type IpCache = PrefixTable<IpCacheEntry>;
-
-/** Top byte of the identities of remote nodes that have labels of their own. */
-const REMOTE_NODE_SCOPE = 0x02;
 
 const UNSPECIFIED: readonly number[] = [0, 0, 0, 0];
 
@@ -68,15 +65,10 @@ export function lookupNodeWildcard(
 ): boolean {
   if (!(hostNamespace && isLoopbackAddress(services.words, address, at))) {
     const identity = identityOf(services, address, at, ipCache, trace);
-    if (identity !== Identity.HOST && !(remoteToo && isRemoteNode(identity))) return false;
+    if (identity !== ReservedIdentity.HOST && !(remoteToo && isRemoteNode(identity))) return false;
   }
   return lookupService(services, UNSPECIFIED, 0, port, protocol, true, hit, trace);
 }
-
-const isRemoteNode = (identity: number): boolean =>
-  identity === Identity.REMOTE_NODE ||
-  identity === Identity.KUBE_APISERVER ||
-  (identity > 0 && identity >>> 24 === REMOTE_NODE_SCOPE);
 
 function identityOf(
   services: ServiceMap,
@@ -118,5 +110,5 @@ export function skipsTranslation(
   const foreign =
     (rules.externalIpMitigation && isExternalIp(flags)) ||
     (isHostPort(flags) && !isLoopbackAddress(services.words, address, at));
-  return foreign && identityOf(services, address, at, ipCache, trace) !== Identity.HOST;
+  return foreign && identityOf(services, address, at, ipCache, trace) !== ReservedIdentity.HOST;
 }

@@ -1,0 +1,170 @@
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { CtBit } from '../conntrack/entry.ts';
+import { reverseTuple } from '../conntrack/tuple.ts';
+import { LbtwinError } from '../errors.ts';
+import { isForwardingModeDsr, isHostPort, isL7LoadBalancer, isNat46x64, isRoutable } from '../lb/layout.ts';
+import { sourceRangeAllows } from '../lb/lookup.ts';
+import { DropReason } from '../net/drop-reason.ts';
+import { ETH, EtherType, GENEVE, UDP } from '../net/headers.ts';
+import { Protocol } from '../net/protocol.ts';
+import { Act, type HookContext, Transfer } from './context.ts';
+import { countFragment, lookupConntrack, packetTcpFlags } from './ct.ts';
+import { receiveDsr } from './dsr-receive.ts';
+import { forwardDsr } from './dsr-send.ts';
+import { extractTuple } from './extract.ts';
+import { answerNoBackend } from './no-backend.ts';
+import { MetricDirection } from './metrics.ts';
+import type { NodeFamily } from './node-family.ts';
+import { reverseNat } from './reverse.ts';
+import { forwardSnat } from './snat-send.ts';
+
+/**
+ * North-south load balancing of a packet that came in from outside, its headers read already: requests to services, replies of
+ * remote backends, requests that another node's DSR forwarded here. `Act.OK` means: go on with the packet as it is now.
+ */
+export function nodePort(f: NodeFamily, ctx: HookContext): number {
+  const { packet, headers, tuple } = ctx;
+  const { options } = f.node;
+  const extracted = extractTuple(packet, headers, tuple, options.sctp, f.fragments);
+  if (extracted !== 0) {
+    if (extracted === -DropReason.UNSUPP_SERVICE_PROTO) return withoutService(f, ctx, false);
+    if (extracted !== -DropReason.UNKNOWN_L4) return extracted;
+    ctx.transfer |= Transfer.NO_SERVICE;
+    return Act.OK;
+  }
+  const w = f.words;
+  const port = tuple[2 * w]! & 0xffff;
+  const found = !isEncapsulatedRequest(f, ctx) && f.service.find(tuple, ctx.trace);
+  return found ? request(f, ctx, port) : withoutService(f, ctx, true);
+}
+
+/**
+ * Where DSR goes by Geneve, the XDP program means to balance the inner packet of a request that comes encapsulated, but takes
+ * the outer packet's ports for the inner's: it finds no service, and the packet goes up unseen (docs/fidelity.md).
+ */
+function isEncapsulatedRequest(f: NodeFamily, ctx: HookContext): boolean {
+  const { options } = f.node;
+  const { packet, headers } = ctx;
+  if (!ctx.xdp || options.mode === 'snat' || options.dsrDispatch !== 'geneve') return false;
+  if (headers.protocol !== Protocol.UDP || headers.laterFragment) return false;
+  const geneve = headers.l4 + UDP.SIZE;
+  if (!packet.has(geneve, GENEVE.SIZE + ETH.SIZE)) return false;
+  return (
+    packet.u16(headers.l4 + UDP.DST_PORT) === options.tunnelPort &&
+    packet.u16(headers.l4 + UDP.CHECKSUM) === 0 &&
+    packet.u8(geneve) === 0 &&
+    packet.u16(geneve + GENEVE.PROTOCOL) === EtherType.TRANSPARENT_BRIDGING
+  );
+}
+
+function usesDsr(f: NodeFamily, protocol: number, flags: number): boolean {
+  switch (f.node.options.mode) {
+    case 'dsr':
+      return true;
+    case 'hybrid':
+      return protocol === Protocol.TCP;
+    case 'annotation':
+      return isForwardingModeDsr(flags);
+    default:
+      return false;
+  }
+}
+
+function request(f: NodeFamily, ctx: HookContext, port: number): number {
+  const { tuple, headers, service } = ctx;
+  const { services } = f.lb;
+  const { row } = f.service.hit;
+  const w = f.words;
+  const flags = services.flags(row);
+  if (!sourceRangeAllows(f.lb, flags, services.revNatIndex(row), tuple, w)) return -DropReason.NOT_IN_SRC_RANGE;
+  if (!isRoutable(flags)) return -DropReason.IS_CLUSTER_IP;
+  if (isL7LoadBalancer(flags, services.union(row))) return toProxy(ctx);
+  if (isNat46x64(flags)) throw notModelled('NAT46/64 services');
+  for (let i = 0; i < w; i++) service[i] = tuple[i]!;
+  service[4] = port;
+  const dsr = usesDsr(f, headers.protocol, flags);
+  const translated = translate(f, ctx, dsr && f.node.options.dsrDispatch === 'ipip');
+  if (translated !== 0) {
+    if (translated === -DropReason.NO_SERVICE) return answerNoBackend(f, ctx);
+    if (translated !== -DropReason.PUNT_PROXY) return translated;
+    ctx.punt = true;
+    return Act.OK;
+  }
+  const local = f.tables.endpoints.lookup(tuple, 0) !== undefined;
+  if (!local && isHostPort(flags)) return -DropReason.INVALID;
+  if (local || !dsr) {
+    const failure = trackNodePort(f, ctx);
+    if (failure !== 0) return failure;
+  }
+  if (local) {
+    ctx.transfer |= Transfer.NO_SERVICE;
+    return Act.OK;
+  }
+  if (dsr) return forwardDsr(f, ctx);
+  recordNeighbour(f, ctx);
+  return forwardSnat(f, ctx);
+}
+
+/** The service step: conntrack of the service, backend, rewritten destination (unless `skip`). */
+function translate(f: NodeFamily, ctx: HookContext, skip: boolean): number {
+  const flags = packetTcpFlags(ctx);
+  countFragment(f, ctx, MetricDirection.SERVICE);
+  if (flags < 0) return -DropReason.CT_INVALID_HDR;
+  const result = f.service.translate(ctx, ctx.tuple, flags, skip);
+  if (result === -DropReason.CT_CREATE_FAILED) ctx.extError = f.conntrack.extErr;
+  return result;
+}
+
+/** The XDP program leaves the way to the proxy to tc; the way itself is not part of the twin. */
+function toProxy(ctx: HookContext): number {
+  if (ctx.xdp) return Act.OK;
+  throw notModelled('redirection to the L7 proxy');
+}
+
+function notModelled(what: string): LbtwinError {
+  return new LbtwinError('not-modelled', `${what} are not part of the twin`, { allowed: 'services without them' });
+}
+
+/** The entry by which replies are recognised: an egress entry of the backend's connection, marked node-port. */
+function trackNodePort(f: NodeFamily, ctx: HookContext): number {
+  const tuple = ctx.other;
+  const { state } = ctx;
+  tuple.set(ctx.tuple);
+  reverseTuple(tuple, f.words);
+  state.clear();
+  state.revNatIndex = ctx.serviceState.revNatIndex;
+  const status = lookupConntrack(f, ctx, tuple, CtDir.EGRESS, CtScope.FORWARD, CtType.NODE_PORT, state);
+  if (status < 0) return status;
+  if (status !== CtStatus.NEW) return 0;
+  state.clear();
+  state.revNatIndex = ctx.serviceState.revNatIndex;
+  state.srcSecId = f.worldId;
+  state.bits = CtBit.NODE_PORT;
+  const failure = f.conntrack.create(tuple, CtDir.EGRESS, state, false, ctx.packet.length, ctx.now);
+  ctx.extError = f.conntrack.extErr;
+  return failure;
+}
+
+/** Remembers the MAC address that the client's packet came from. */
+function recordNeighbour(f: NodeFamily, ctx: HookContext): void {
+  const { packet } = ctx;
+  packet.words(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
+  f.tables.neighbours.store(ctx.fibSource, 0, packet.u32(ETH.SRC), packet.u16(ETH.SRC + 4));
+}
+
+/** A packet to no service: a DSR request for a pod here, a reply to a translated flow, or none of the node's business. */
+function withoutService(f: NodeFamily, ctx: HookContext, isServiceProtocol: boolean): number {
+  const { options } = f.node;
+  ctx.transfer |= Transfer.NO_SERVICE;
+  if (isServiceProtocol && options.mode !== 'snat') {
+    const dispatch = ctx.overlay ? 'geneve' : 'opt';
+    const eligible = options.mode !== 'hybrid' || ctx.headers.protocol === Protocol.TCP;
+    if (eligible && options.dsrDispatch === dispatch) {
+      const received = receiveDsr(f, ctx);
+      if (received !== 0) return received < 0 ? received : Act.OK;
+    }
+    if (options.mode === 'dsr' && !options.bpfMasquerade) return Act.OK;
+  }
+  if (!isServiceProtocol && !options.bpfMasquerade) return Act.OK;
+  return reverseNat(f, ctx);
+}

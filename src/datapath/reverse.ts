@@ -1,0 +1,72 @@
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { DropReason } from '../net/drop-reason.ts';
+import { readNatTuple } from '../nat/packet.ts';
+import { Act, type HookContext } from './context.ts';
+import { lookupConntrack } from './ct.ts';
+import { extractTuple } from './extract.ts';
+import { MetricDirection } from './metrics.ts';
+import type { NodeFamily } from './node-family.ts';
+import { translateReply } from './rev-dnat.ts';
+import { passTtl, send } from './send.ts';
+
+/**
+ * A packet that may be a reply: its destination is translated back to the client whose flow went out under an address of the node,
+ * and if it comes from a remote backend, its source to the service's; such a reply is sent to the client from here.
+ */
+export function reverseNat(f: NodeFamily, ctx: HookContext): number {
+  const { packet, headers } = ctx;
+  const reversed = readReverse(f, ctx);
+  if (reversed === -DropReason.NAT_NOT_NEEDED || reversed === -DropReason.NAT_NO_MAPPING) return Act.OK;
+  if (reversed !== 0) return reversed;
+  ctx.snatDone();
+  if (f.node.options.mode === 'dsr') return Act.OK;
+  // For IPv6 the rest is a program of its own, which counts its drops as egress.
+  if (f.family === 6) ctx.dropDirection = MetricDirection.EGRESS;
+  const { tuple, state } = ctx;
+  const extracted = extractTuple(packet, headers, tuple, f.node.options.sctp, f.fragments);
+  if (extracted !== 0) {
+    const left = extracted === -DropReason.UNSUPP_SERVICE_PROTO || extracted === -DropReason.UNKNOWN_L4;
+    return left ? Act.OK : extracted;
+  }
+  state.clear();
+  const status = lookupConntrack(f, ctx, tuple, CtDir.INGRESS, CtScope.REVERSE, CtType.NODE_PORT, state);
+  if (status < 0) return status;
+  if (status !== CtStatus.REPLY) return Act.OK;
+  return f.family === 4 ? reply4(f, ctx) : reply6(f, ctx);
+}
+
+function readReverse(f: NodeFamily, ctx: HookContext): number {
+  const { packet, headers, other } = ctx;
+  const { nat } = f;
+  if (headers.laterFragment) {
+    // Its ports are known from the first fragment, if at all.
+    const extracted = extractTuple(packet, headers, other, f.node.options.sctp, f.fragments);
+    if (extracted === 0) {
+      const w = f.words;
+      const ports = other[2 * w]!;
+      other[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
+    } else if (extracted !== -DropReason.UNSUPP_SERVICE_PROTO) return extracted;
+  } else {
+    const read = readNatTuple(packet, headers, other);
+    if (read !== 0) return read;
+  }
+  const failure = f.packetNat.reverse(packet, headers, other, f.target, ctx.now);
+  ctx.extError = nat.extErr;
+  if (failure === 0 && ctx.trace !== undefined) f.traceUnSnat(ctx);
+  return failure;
+}
+
+/** IPv4: the source is translated before the TTL is looked at. */
+function reply4(f: NodeFamily, ctx: HookContext): number {
+  const translated = translateReply(f, ctx, ctx.state.revNatIndex);
+  if (translated !== 0) return translated;
+  const passed = passTtl(f, ctx);
+  return passed !== 0 ? passed : send(f, ctx, ctx.headers.l3, true);
+}
+
+function reply6(f: NodeFamily, ctx: HookContext): number {
+  const passed = passTtl(f, ctx);
+  if (passed !== 0) return passed;
+  const translated = translateReply(f, ctx, ctx.state.revNatIndex);
+  return translated !== 0 ? translated : send(f, ctx, ctx.headers.l3, true);
+}
