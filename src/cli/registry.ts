@@ -18,4 +18,15 @@ export interface CommandEntry {
 }
 
 /** Every command by its words; several words make a subcommand. */
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {};
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  'snat plan': {
+    group: 'Compare and check',
+    summary: 'how many flows to one destination a node can translate',
+    load: () => import('./commands/snat-plan.ts'),
+  },
+  'ct plan': {
+    group: 'Compare and check',
+    summary: 'how full the conntrack and NAT maps get',
+    load: () => import('./commands/ct-plan.ts'),
+  },
+};

@@ -1,5 +1,6 @@
 export * from './jhash.ts';
 export * from './murmur3.ts';
+export * from './random.ts';
 export * from './seed.ts';
 export * from './lpm.ts';
 export * from './table.ts';

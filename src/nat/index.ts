@@ -2,6 +2,8 @@ export * from './entry.ts';
 export * from './gc.ts';
 export * from './masquerade.ts';
 export * from './nat.ts';
+export * from './occupancy.ts';
 export * from './packet.ts';
+export * from './plan.ts';
 export * from './ports.ts';
 export * from './rewrite.ts';
