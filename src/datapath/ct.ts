@@ -1,5 +1,6 @@
 import { type CtDir, type CtScope, type CtStatus, CtDir as Dir } from '../conntrack/conntrack.ts';
 import type { CtState } from '../conntrack/entry.ts';
+import { traceCtLookup } from '../conntrack/trace.ts';
 import type { CtTuple } from '../conntrack/tuple.ts';
 import { DropReason, ForwardReason } from '../net/drop-reason.ts';
 import { TCP } from '../net/headers.ts';
@@ -31,7 +32,9 @@ export function lookupConntrack(
   countFragment(f, ctx, METRIC_OF[dir]!);
   const flags = packetTcpFlags(ctx);
   if (flags < 0) return -DropReason.CT_INVALID_HDR;
-  return f.conntrack.lookup(tuple, dir, scope, types, state, flags, ctx.packet.length, ctx.now);
+  const status = f.conntrack.lookup(tuple, dir, scope, types, state, flags, ctx.packet.length, ctx.now);
+  if (ctx.trace !== undefined) traceCtLookup(ctx.trace, f.conntrack, tuple, status);
+  return status;
 }
 
 /** Counts a packet that is a fragment, where fragments are tracked. */

@@ -4,6 +4,7 @@ import { Act, type HookContext } from './context.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { passTtl, writeMacs } from './send.ts';
+import { traceEndpoint } from './trace.ts';
 
 /**
  * What a tc program does with a packet that is no load-balancing traffic any more: if its destination is a pod here, hands it to
@@ -14,6 +15,7 @@ export function deliver(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers } = ctx;
   packet.words(headers.l3 + destinationOffset(f.family), f.words, ctx.fibDestination, 0);
   const endpoint = f.tables.endpoints.lookup(ctx.fibDestination, 0);
+  if (ctx.trace !== undefined) traceEndpoint(f, ctx, ctx.fibDestination, endpoint);
   if (endpoint === undefined || endpoint.host) return Act.OK;
   const passed = passTtl(f, ctx);
   if (passed !== 0) return passed;

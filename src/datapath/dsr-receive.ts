@@ -8,6 +8,7 @@ import { Protocol } from '../net/protocol.ts';
 import type { HookContext } from './context.ts';
 import { lookupConntrack } from './ct.ts';
 import type { NodeFamily } from './node-family.ts';
+import { traceCreated, traceNat } from './trace.ts';
 
 const NOT_DSR = 0;
 const DSR = 1;
@@ -83,12 +84,16 @@ function create(f: NodeFamily, ctx: HookContext, port: number): number {
     ctx.extError = f.conntrack.extErr;
     return failure;
   }
+  if (ctx.trace !== undefined) traceCreated(f, ctx, tuple);
   // The NAT key is the reply's tuple: the conntrack tuple with its ports crossed.
   const ports = tuple[2 * w]!;
   tuple[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
   setTupleFlags(tuple, w, TupleFlag.OUT);
   const stored = f.nat.put(tuple, service, 0, port, false, ctx.now);
-  if (stored === 0) return DSR;
+  if (stored === 0) {
+    if (ctx.trace !== undefined) traceNat(f, ctx, tuple, true);
+    return DSR;
+  }
   ctx.extError = stored;
   return -DropReason.NAT_NO_MAPPING;
 }

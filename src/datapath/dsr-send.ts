@@ -1,5 +1,6 @@
 import { hashTuple } from '../hash/tuple.ts';
 import { ipv4Checksum } from '../net/checksum.ts';
+import { formatWords } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { hasRoomForDsrOption, insertDsrExtension, insertDsrOption, writeDsrGeneveOption } from '../net/dsr.ts';
 import { DSR_EXTENSION6, DSR_GENEVE, DSR_OPTION4 } from '../net/dsr.ts';
@@ -13,6 +14,7 @@ import { encapsulate } from './encapsulate.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { send } from './send.ts';
+import { traceDecision, traceIpCache } from './trace.ts';
 
 /** What the sender of a DSR packet says of the service comes with the first packet of a TCP connection only. */
 const ABSENT = 0;
@@ -60,7 +62,7 @@ function forwardOption(f: NodeFamily, ctx: HookContext): number {
     if (isTooBig(f, ipLength(f, ctx) + overhead)) return answerTooBig(f, ctx, overhead);
     if (f.family === 4) insertDsrOption(packet, l3, service[0]!, service[4]!);
     else insertDsrExtension(packet, l3, service, 0, service[4]!);
-    if (ctx.trace !== undefined) f.traceAnswer(ctx, 'DSR option inserted');
+    if (ctx.trace !== undefined) traceDecision(ctx, 'dsr', f.family === 4 ? 'option' : 'extension header');
   }
   return routeOn(f, ctx);
 }
@@ -74,6 +76,7 @@ function forwardIpip(f: NodeFamily, ctx: HookContext): number {
   const overhead = f.family === 4 ? IPV4.SIZE : IPV6.SIZE;
   if (isTooBig(f, ipLength(f, ctx) + overhead)) return answerTooBig(f, ctx, overhead);
   rssSource(f, ctx);
+  if (ctx.trace !== undefined) traceDecision(ctx, 'dsr', 'ipip', { source: formatWords(f.family, scratch) });
   if (f.family === 6) pushIpip6(packet, l3, scratch, tuple, 0);
   else {
     pushIpip4(packet, l3, scratch[0]!, tuple[0]!);
@@ -116,7 +119,9 @@ function rssSource(f: NodeFamily, ctx: HookContext): void {
 function forwardGeneve(f: NodeFamily, ctx: HookContext): number {
   const { headers, packet, service, tuple } = ctx;
   packet.words(headers.l3 + f.destinationOffset, f.words, ctx.fibDestination, 0);
-  const endpoint = f.tables.ipCache.lookup(ctx.fibDestination, 0)?.tunnelEndpoint;
+  const entry = f.tables.ipCache.lookup(ctx.fibDestination, 0);
+  if (ctx.trace !== undefined) traceIpCache(f, ctx, ctx.fibDestination, entry);
+  const endpoint = entry?.tunnelEndpoint;
   if (endpoint === undefined) return -DropReason.NO_TUNNEL_ENDPOINT;
   const carries = carriesService(ctx, headers.protocol);
   if (carries < 0) return carries;

@@ -6,6 +6,7 @@ import { DEFAULT_TTL } from '../net/tunnel.ts';
 import { type HookContext, RedirectKind } from './context.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
+import { traceDecision } from './trace.ts';
 
 /** Bytes of L4 that an answer quotes. */
 const QUOTED4 = 8;
@@ -33,7 +34,7 @@ export function answerTooBig(f: NodeFamily, ctx: HookContext, overhead: number):
   if (!answered) return -DropReason.FRAG_NEEDED;
   ctx.packet.swapMacs();
   ctx.answeredReason = DropReason.FRAG_NEEDED;
-  if (ctx.trace !== undefined) f.traceAnswer(ctx, 'too big');
+  if (ctx.trace !== undefined) traceDecision(ctx, 'answer', 'too big', { mtu: f.node.options.mtu, overhead });
   return ctx.redirect(RedirectKind.REDIRECT, ctx.ifindex);
 }
 

@@ -8,13 +8,14 @@ import { DropReason } from '../net/drop-reason.ts';
 import { Protocol } from '../net/protocol.ts';
 import { type Cidr, maskWord } from '../net/cidr.ts';
 import { isRemoteNode } from '../node/identity.ts';
-import { FibResult } from '../node/tables.ts';
+import { FibResult, type Route } from '../node/tables.ts';
 import { Act, type HookContext, RedirectKind } from './context.ts';
 import { lookupConntrack } from './ct.ts';
 import { extractTuple } from './extract.ts';
 import type { NodeFamily } from './node-family.ts';
 import { replaceSource } from './rev-dnat.ts';
-import { lookupRoute } from './send.ts';
+import { lookupRoute, writeMacs } from './send.ts';
+import { traceDecision, traceNat, traceReverseNat, traceSnat } from './trace.ts';
 
 const serviceAddress = new Uint32Array(4);
 
@@ -53,7 +54,7 @@ function translatePodReply(f: NodeFamily, ctx: HookContext): number {
     ctx.extError = ctx.fibResult;
     return -DropReason.NO_FIB;
   }
-  if (route.ifindex !== ctx.ifindex) return redirectElsewhere(ctx, route.ifindex, route.result);
+  if (route.ifindex !== ctx.ifindex) return redirectElsewhere(ctx, route);
   state.clear();
   const types = CtType.NODE_PORT | CtType.DSR;
   const status = lookupConntrack(f, ctx, tuple, CtDir.INGRESS, CtScope.REVERSE, types, state);
@@ -65,9 +66,11 @@ function translatePodReply(f: NodeFamily, ctx: HookContext): number {
   return Act.OK;
 }
 
-function redirectElsewhere(ctx: HookContext, ifindex: number, result: number): number {
-  const kind = result === FibResult.NO_NEIGHBOUR ? RedirectKind.REDIRECT_NEIGH : RedirectKind.REDIRECT;
-  return ctx.redirect(kind, ifindex);
+/** The reply leaves by another device: there it comes by this program again, which then translates it. */
+function redirectElsewhere(ctx: HookContext, route: Route): number {
+  if (route.result === FibResult.NO_NEIGHBOUR) return ctx.redirect(RedirectKind.REDIRECT_NEIGH, route.ifindex);
+  writeMacs(ctx, route.dmac.high, route.dmac.low, route.smac.high, route.smac.low);
+  return ctx.redirect(RedirectKind.REDIRECT, route.ifindex);
 }
 
 /** The service behind the reply in `ctx.tuple`: its address to `serviceAddress`, its port as the answer; -1 if there is none. */
@@ -81,6 +84,7 @@ function findService(f: NodeFamily, ctx: HookContext): number {
   if ((bits & CtBit.NODE_PORT) !== 0 && revNatIndex !== 0) {
     const { reverseNat } = f.lb;
     const row = reverseNat.find(revNatIndex);
+    if (ctx.trace !== undefined) traceReverseNat(f, ctx, revNatIndex, row);
     if (row < 0) return -1;
     for (let i = 0; i < w; i++) serviceAddress[i] = reverseNat.addressWord(row, i);
     return reverseNat.port(row);
@@ -90,7 +94,9 @@ function findService(f: NodeFamily, ctx: HookContext): number {
   const ports = other[2 * w]!;
   other[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
   setTupleFlags(other, w, TupleFlag.OUT);
-  if (!f.nat.lookup(other)) return -1;
+  const known = f.nat.lookup(other);
+  if (ctx.trace !== undefined) traceNat(f, ctx, other, false);
+  if (!known) return -1;
   for (let i = 0; i < w; i++) serviceAddress[i] = f.nat.toAddr[i]!;
   return f.nat.toPort;
 }
@@ -98,7 +104,8 @@ function findService(f: NodeFamily, ctx: HookContext): number {
 /** Source NAT of the node's own traffic and, with BPF masquerading, of its pods'. */
 function forwardOwn(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers, other } = ctx;
-  const { target, nat } = f;
+  const { ownTarget: target, nat } = f;
+  if (headers.protocol === Protocol.SCTP && !f.node.options.sctp) return Act.OK;
   const needed = needsNat(f, ctx);
   if (needed <= 0) return needed;
   if (isServiceProtocol(f, headers.protocol)) {
@@ -114,14 +121,12 @@ function forwardOwn(f: NodeFamily, ctx: HookContext): number {
   }
   const failure = f.packetNat.forward(packet, headers, other, target, ctx.now, ctx.random);
   ctx.extError = nat.extErr;
-  target.needsCt = false;
-  target.fromLocalEndpoint = false;
   if (failure === -DropReason.NAT_NOT_NEEDED) {
     ctx.extError = 0;
     return Act.OK;
   }
   if (failure !== 0) return failure;
-  if (ctx.trace !== undefined) f.traceSnat(ctx);
+  if (ctx.trace !== undefined) traceSnat(f, ctx, other);
   ctx.snatDone();
   return Act.OK;
 }
@@ -133,7 +138,7 @@ const isServiceProtocol = (f: NodeFamily, protocol: number): boolean =>
 function needsNat(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers } = ctx;
   const { options } = f.node;
-  const { target } = f;
+  const { ownTarget: target } = f;
   const w = f.words;
   packet.words(headers.l3 + f.sourceOffset, w, ctx.fibSource, 0);
   packet.words(headers.l3 + f.destinationOffset, w, ctx.fibDestination, 0);
@@ -150,10 +155,13 @@ function needsNat(f: NodeFamily, ctx: HookContext): number {
     if (failure < 0) return failure;
   }
   const decision = masquerade(facts);
+  if (ctx.trace !== undefined) traceDecision(ctx, 'masquerade', MASQUERADE_NAMES[decision], { ...facts });
   target.needsCt = decision === Masquerade.HOST;
   target.fromLocalEndpoint = decision === Masquerade.POD;
   return decision === Masquerade.NO ? 0 : 1;
 }
+
+const MASQUERADE_NAMES = ['no', 'host', 'pod'] as const;
 
 const facts: MasqueradeFacts = {
   fromNode: false,

@@ -7,6 +7,7 @@ import { type HookContext, RedirectKind } from './context.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { send } from './send.ts';
+import { traceEncapsulation } from './trace.ts';
 
 /**
  * Sends the frame through the overlay to another node: a tc program sets the tunnel's metadata and leaves the headers to the
@@ -27,7 +28,7 @@ export function encapsulate(
   const remote = endpoint.words[0]!;
   metrics.count(ForwardReason.FORWARDED, MetricDirection.EGRESS, ctx.packet.length);
   ctx.tunnelOutBytes = optionBytes;
-  if (ctx.trace !== undefined) f.traceEncapsulation(ctx, endpoint, optionBytes);
+  if (ctx.trace !== undefined) traceEncapsulation(f, ctx, endpoint, optionBytes);
   if (!ctx.xdp) {
     ctx.tunnelVni = ReservedIdentity.WORLD;
     ctx.tunnelRemote = remote;

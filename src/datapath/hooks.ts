@@ -7,6 +7,7 @@ import { MetricDirection } from './metrics.ts';
 import type { Node } from './node.ts';
 import type { NodeFamily } from './node-family.ts';
 import { nodePort } from './nodeport.ts';
+import { traceVerdict } from './trace.ts';
 
 /** Where a packet meets the node's programs. */
 export type Hook = 'xdp' | 'fromNetdev' | 'toNetdev' | 'fromOverlay';
@@ -60,8 +61,11 @@ export function runHook(node: Node, hook: Hook, ctx: HookContext): number {
   ctx.xdp = hook === 'xdp';
   ctx.overlay = hook === 'fromOverlay';
   ctx.dropDirection = hook === 'toNetdev' ? MetricDirection.EGRESS : MetricDirection.INGRESS;
+  // What XDP hands on starts empty; only tc is handed anything.
+  if (ctx.xdp) ctx.transfer = 0;
   const { length } = ctx.packet;
   const act = hook === 'xdp' ? xdp(node, ctx) : hook === 'toNetdev' ? toNetdev(node, ctx) : ingress(node, ctx);
   if (act < 0) node.metrics.count(-act, ctx.dropDirection, length);
+  if (ctx.trace !== undefined) traceVerdict(ctx, act);
   return act;
 }

@@ -6,6 +6,7 @@ import { Protocol } from '../net/protocol.ts';
 import { DEFAULT_TTL } from '../net/tunnel.ts';
 import type { HookContext } from './context.ts';
 import type { NodeFamily } from './node-family.ts';
+import { traceDecision } from './trace.ts';
 
 /** Most bytes of a packet that an answer quotes. */
 const MAX_SAMPLE4 = 64;
@@ -24,7 +25,7 @@ export function answerNoBackend(f: NodeFamily, ctx: HookContext): number {
     unreachable6(ctx.packet, f.node.options.defects.icmp6UnreachableChecksum);
   } else unreachable4(ctx.packet);
   ctx.packet.swapMacs();
-  if (ctx.trace !== undefined) f.traceAnswer(ctx, 'port unreachable');
+  if (ctx.trace !== undefined) traceDecision(ctx, 'answer', 'port unreachable');
   return ctx.redirectSelf();
 }
 

@@ -1,17 +1,16 @@
 import type { Conntrack } from '../conntrack/conntrack.ts';
 import type { LbFamilyMaps } from '../lb/maps.ts';
-import { type Family, formatAddress, formatWords, type IpAddress, wordsOf } from '../net/address.ts';
+import { type Family, formatAddress, type IpAddress, wordsOf } from '../net/address.ts';
 import { type Nat, SnatTarget } from '../nat/nat.ts';
 import { PacketNat } from '../nat/packet.ts';
 import { destinationOffset, sourceOffset } from '../net/packet-buffer.ts';
 import type { Mac } from '../node/mac.ts';
-import { formatMac } from '../node/mac.ts';
 import { worldIdentity } from '../node/identity.ts';
-import type { NodeFamilyTables, Route } from '../node/tables.ts';
-import type { HookContext } from './context.ts';
+import type { NodeFamilyTables } from '../node/tables.ts';
 import { type FragmentPorts, NO_FRAGMENTS } from './extract.ts';
 import { FragmentTracking } from './fragments.ts';
 import type { Node } from './node.ts';
+import type { DatapathOptions } from './options.ts';
 import { ServicePath } from './service.ts';
 
 /** A node as the programs of one family see it: one code path for both, parameterised by this. */
@@ -37,8 +36,10 @@ export class NodeFamily {
   /** Identity of clients outside the cluster. */
   readonly worldId: number;
   readonly hashSeed: number;
-  /** The range of SNAT ports, for packets without an own target. */
+  /** What SNAT makes of a forwarded request's source. */
   readonly target: SnatTarget;
+  /** The same for packets of the node itself and its pods. */
+  readonly ownTarget: SnatTarget;
   /** The service step. */
   readonly service: ServicePath;
   /** Source NAT of whole packets. */
@@ -55,7 +56,7 @@ export class NodeFamily {
     this.tables = node.tables.of(family);
     this.conntrack = conntrack;
     this.nat = nat;
-    this.packetNat = new PacketNat(nat);
+    this.packetNat = new PacketNat(nat, options.defects);
     this.tracksFragments = family === 4 ? options.ipv4Fragments : options.ipv6Fragments;
     this.fragments = this.tracksFragments ? new FragmentTracking(this.tables.fragments) : NO_FRAGMENTS;
     this.nodeAddress = wordsOrZero(family, family === 4 ? addresses.ipv4 : addresses.ipv6);
@@ -73,65 +74,16 @@ export class NodeFamily {
       loopback: undefined,
       localRedirect: false,
     });
-    this.target = new SnatTarget(family);
-    this.target.setRange(options.snatPortRange.min, options.snatPortRange.max);
+    this.target = targetOf(family, options);
+    this.ownTarget = targetOf(family, options);
   }
+}
 
-  // What a trace is told; called only when somebody listens.
-
-  traceRoute(ctx: HookContext, route: Route | undefined): void {
-    ctx.trace?.event({
-      kind: 'lookup',
-      map: 'routes',
-      key: {
-        source: formatWords(this.family, ctx.fibSource),
-        destination: formatWords(this.family, ctx.fibDestination),
-      },
-      value: route && { ...route, dmac: formatMac(route.dmac), smac: formatMac(route.smac) },
-    });
-  }
-
-  traceTtl(ctx: HookContext, ttl: number): void {
-    ctx.trace?.event({ kind: 'rewrite', field: this.family === 4 ? 'ttl' : 'hopLimit', from: ttl + 1, to: ttl });
-  }
-
-  traceEncapsulation(ctx: HookContext, endpoint: IpAddress, optionBytes: number): void {
-    const result = { protocol: this.node.tunnelProtocol, remote: formatAddress(endpoint), optionBytes };
-    ctx.trace?.event({ kind: 'decision', what: 'encapsulation', result });
-  }
-
-  traceAnswer(ctx: HookContext, what: string): void {
-    ctx.trace?.event({ kind: 'decision', what: 'answer', result: what });
-  }
-
-  /** The source that NAT gave the packet. */
-  traceSnat(ctx: HookContext): void {
-    const to = { address: formatWords(this.family, this.nat.toAddr), port: this.nat.toPort };
-    ctx.trace?.event({ kind: 'rewrite', field: 'source', from: this.endpointOf(ctx.other, this.words), to });
-  }
-
-  /** The destination that NAT gave back. */
-  traceUnSnat(ctx: HookContext): void {
-    const to = { address: formatWords(this.family, this.nat.toAddr), port: this.nat.toPort };
-    ctx.trace?.event({ kind: 'rewrite', field: 'destination', from: this.endpointOf(ctx.other, 0), to });
-  }
-
-  traceSource(ctx: HookContext, address: Uint32Array, oldPort: number, port: number): void {
-    const from = { address: formatWords(this.family, ctx.tuple, this.words), port: oldPort };
-    const to = { address: formatWords(this.family, address), port };
-    ctx.trace?.event({ kind: 'rewrite', field: 'source', from, to });
-  }
-
-  /** Source (`at` = words) or destination (0) of a tuple in NAT layout. */
-  private endpointOf(tuple: Uint32Array, at: number): { address: string; port: number } {
-    const ports = tuple[2 * this.words]!;
-    return { address: formatWords(this.family, tuple, at), port: at === 0 ? ports >>> 16 : ports & 0xffff };
-  }
-
-  /** An address of this family as text, for traces. */
-  format(words: ArrayLike<number>, at = 0): string {
-    return formatWords(this.family, words, at);
-  }
+function targetOf(family: Family, { snatPortRange }: DatapathOptions): SnatTarget {
+  const target = new SnatTarget(family);
+  target.setRange(snatPortRange.min, snatPortRange.max);
+  target.minEgress = snatPortRange.min;
+  return target;
 }
 
 function wordsOrZero(family: Family, address: IpAddress | undefined): Uint32Array {

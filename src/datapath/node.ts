@@ -141,7 +141,8 @@ export class Node {
 
   #family(family: Family, input: NodeInput): NodeFamily {
     const given = family === 4 ? input.conntrack?.v4 : input.conntrack?.v6;
-    const conntrack = given ?? new Conntrack(family, this.options.conntrack);
+    const { ctRstClosesBoth } = this.options.defects;
+    const conntrack = given ?? new Conntrack(family, { ctRstClosesBoth, ...this.options.conntrack });
     const nat = (family === 4 ? input.nat?.v4 : input.nat?.v6) ?? makeNat(conntrack, this.options);
     return new NodeFamily(this, family, conntrack, nat);
   }

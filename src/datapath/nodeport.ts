@@ -2,7 +2,14 @@ import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { reverseTuple } from '../conntrack/tuple.ts';
 import { LbtwinError } from '../errors.ts';
-import { isForwardingModeDsr, isHostPort, isL7LoadBalancer, isNat46x64, isRoutable } from '../lb/layout.ts';
+import {
+  hasSourceRange,
+  isForwardingModeDsr,
+  isHostPort,
+  isL7LoadBalancer,
+  isNat46x64,
+  isRoutable,
+} from '../lb/layout.ts';
 import { sourceRangeAllows } from '../lb/lookup.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { ETH, EtherType, GENEVE, UDP } from '../net/headers.ts';
@@ -17,6 +24,7 @@ import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { reverseNat } from './reverse.ts';
 import { forwardSnat } from './snat-send.ts';
+import { traceCreated, traceDecision, traceEndpoint, traceNeighbour } from './trace.ts';
 
 /**
  * North-south load balancing of a packet that came in from outside, its headers read already: requests to services, replies of
@@ -76,7 +84,10 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
   const { row } = f.service.hit;
   const w = f.words;
   const flags = services.flags(row);
-  if (!sourceRangeAllows(f.lb, flags, services.revNatIndex(row), tuple, w)) return -DropReason.NOT_IN_SRC_RANGE;
+  const allowed = sourceRangeAllows(f.lb, flags, services.revNatIndex(row), tuple, w);
+  if (ctx.trace !== undefined && hasSourceRange(flags)) traceDecision(ctx, 'source range', allowed);
+  if (!allowed) return -DropReason.NOT_IN_SRC_RANGE;
+  if (ctx.trace !== undefined) traceDecision(ctx, 'routable', isRoutable(flags));
   if (!isRoutable(flags)) return -DropReason.IS_CLUSTER_IP;
   if (isL7LoadBalancer(flags, services.union(row))) return toProxy(ctx);
   if (isNat46x64(flags)) throw notModelled('NAT46/64 services');
@@ -90,7 +101,12 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
     ctx.punt = true;
     return Act.OK;
   }
-  const local = f.tables.endpoints.lookup(tuple, 0) !== undefined;
+  const endpoint = f.tables.endpoints.lookup(tuple, 0);
+  const local = endpoint !== undefined;
+  if (ctx.trace !== undefined) {
+    traceEndpoint(f, ctx, tuple, endpoint);
+    traceDecision(ctx, 'forwarding', local ? 'local' : dsr ? 'dsr' : 'snat');
+  }
   if (!local && isHostPort(flags)) return -DropReason.INVALID;
   if (local || !dsr) {
     const failure = trackNodePort(f, ctx);
@@ -142,6 +158,7 @@ function trackNodePort(f: NodeFamily, ctx: HookContext): number {
   state.bits = CtBit.NODE_PORT;
   const failure = f.conntrack.create(tuple, CtDir.EGRESS, state, false, ctx.packet.length, ctx.now);
   ctx.extError = f.conntrack.extErr;
+  if (ctx.trace !== undefined) traceCreated(f, ctx, tuple);
   return failure;
 }
 
@@ -149,7 +166,10 @@ function trackNodePort(f: NodeFamily, ctx: HookContext): number {
 function recordNeighbour(f: NodeFamily, ctx: HookContext): void {
   const { packet } = ctx;
   packet.words(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
-  f.tables.neighbours.store(ctx.fibSource, 0, packet.u32(ETH.SRC), packet.u16(ETH.SRC + 4));
+  const high = packet.u32(ETH.SRC);
+  const low = packet.u16(ETH.SRC + 4);
+  f.tables.neighbours.store(ctx.fibSource, 0, high, low);
+  if (ctx.trace !== undefined) traceNeighbour(f, ctx, ctx.fibSource, high, low);
 }
 
 /** A packet to no service: a DSR request for a pod here, a reply to a translated flow, or none of the node's business. */

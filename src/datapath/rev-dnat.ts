@@ -2,6 +2,7 @@ import { DropReason } from '../net/drop-reason.ts';
 import { replaceEndpoint, Rewrite } from '../net/rewrite.ts';
 import type { HookContext } from './context.ts';
 import type { NodeFamily } from './node-family.ts';
+import { traceReverseNat, traceSource } from './trace.ts';
 
 const scratch = new Uint32Array(4);
 
@@ -9,6 +10,7 @@ const scratch = new Uint32Array(4);
 export function translateReply(f: NodeFamily, ctx: HookContext, revNatIndex: number): number {
   const { reverseNat } = f.lb;
   const row = reverseNat.find(revNatIndex);
+  if (ctx.trace !== undefined) traceReverseNat(f, ctx, revNatIndex, row);
   if (row < 0) return 0;
   for (let i = 0; i < f.words; i++) scratch[i] = reverseNat.addressWord(row, i);
   return replaceSource(f, ctx, scratch, reverseNat.port(row));
@@ -20,7 +22,7 @@ export function replaceSource(f: NodeFamily, ctx: HookContext, address: Uint32Ar
   const oldPort = tuple[2 * f.words]! >>> 16;
   const l4 = headers.laterFragment ? -1 : headers.l4;
   const newPort = port === 0 ? oldPort : port;
-  if (ctx.trace !== undefined) f.traceSource(ctx, address, oldPort, newPort);
+  if (ctx.trace !== undefined) traceSource(f, ctx, address, oldPort, newPort);
   const result = replaceEndpoint(
     packet,
     f.family,

@@ -8,6 +8,7 @@ import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { translateReply } from './rev-dnat.ts';
 import { passTtl, send } from './send.ts';
+import { traceNat, traceUnSnat } from './trace.ts';
 
 /**
  * A packet that may be a reply: its destination is translated back to the client whose flow went out under an address of the node,
@@ -52,7 +53,10 @@ function readReverse(f: NodeFamily, ctx: HookContext): number {
   }
   const failure = f.packetNat.reverse(packet, headers, other, f.target, ctx.now);
   ctx.extError = nat.extErr;
-  if (failure === 0 && ctx.trace !== undefined) f.traceUnSnat(ctx);
+  if (ctx.trace !== undefined && failure !== -DropReason.NAT_NOT_NEEDED) {
+    if (failure === 0) traceUnSnat(f, ctx, other);
+    else traceNat(f, ctx, other, false);
+  }
   return failure;
 }
 

@@ -6,6 +6,7 @@ import { FibResult, type Route } from '../node/tables.ts';
 import { type HookContext, RedirectKind } from './context.ts';
 import type { NodeFamily } from './node-family.ts';
 import { answerTimeExceeded } from './time-exceeded.ts';
+import { traceRoute, traceTtl } from './trace.ts';
 
 /** The detail of NO_FIB when the neighbour map does not know a client that the kernel has no neighbour for. */
 const NO_MAPPED_NEIGHBOUR = 100;
@@ -32,7 +33,7 @@ export function lookupRoute(f: NodeFamily, ctx: HookContext): Route | undefined 
   ctx.fibResult = route === undefined ? FibResult.NOT_FORWARDED : route.result;
   ctx.fibIfindex = route === undefined ? 0 : route.ifindex;
   ctx.fibLookups++;
-  if (ctx.trace !== undefined) f.traceRoute(ctx, route);
+  if (ctx.trace !== undefined) traceRoute(f, ctx, route);
   return route;
 }
 
@@ -73,7 +74,7 @@ export function send(f: NodeFamily, ctx: HookContext, l3: number, mayMap: boolea
 export function passTtl(f: NodeFamily, ctx: HookContext): number {
   const { l3 } = ctx.headers;
   if (decrementTtl(ctx.packet, f.family, l3)) {
-    if (ctx.trace !== undefined) f.traceTtl(ctx, ttlOf(ctx.packet, f.family, l3));
+    if (ctx.trace !== undefined) traceTtl(f, ctx, ttlOf(ctx.packet, f.family, l3));
     return 0;
   }
   if (f.family === 6 && !ctx.xdp) return answerTimeExceeded(f, ctx);

@@ -1,5 +1,6 @@
 import { type Conntrack, CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit, type CtState } from '../conntrack/entry.ts';
+import { traceCtLookup, traceCtUpdate } from '../conntrack/trace.ts';
 import { type CtTuple, setTupleFlags } from '../conntrack/tuple.ts';
 import { hashTuple } from '../hash/tuple.ts';
 import { affinityOfAddress } from '../lb/affinity.ts';
@@ -179,6 +180,7 @@ export class ServicePath {
       length,
       now,
     );
+    if (p.trace !== undefined) traceCtLookup(p.trace, conntrack, tuple, status);
     if (status === CtStatus.REPLY) {
       const row = backends.find(state.backendId);
       this.backendId = state.backendId;
@@ -202,6 +204,7 @@ export class ServicePath {
     }
     state.backendId = this.backendId;
     const created = conntrack.create(tuple, CtDir.SERVICE, state, false, length, now);
+    if (created === 0 && p.trace !== undefined) traceCtUpdate(p.trace, conntrack, tuple);
     return created < 0 ? created : row;
   }
 

@@ -8,6 +8,7 @@ import { encapsulate } from './encapsulate.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { passTtl, send } from './send.ts';
+import { traceIpCache, traceSnat } from './trace.ts';
 
 /** Forwards a translated request to a remote backend from an address of the node's own (docs/northsouth.md). */
 export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
@@ -17,6 +18,7 @@ export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
   const w = f.words;
   const { target, nat } = f;
   const entry = options.tunnel === undefined ? undefined : f.tables.ipCache.lookup(tuple, 0);
+  if (ctx.trace !== undefined && options.tunnel !== undefined) traceIpCache(f, ctx, tuple, entry);
   const endpoint = entry?.skipTunnel === true ? undefined : entry?.tunnelEndpoint;
   const address = endpoint === undefined ? f.nodeAddress : f.routerAddress;
   for (let i = 0; i < w; i++) target.addr[i] = address[i]!;
@@ -33,7 +35,7 @@ export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
     ctx.extError = nat.extErr;
     return failure;
   }
-  if (ctx.trace !== undefined) f.traceSnat(ctx);
+  if (ctx.trace !== undefined) traceSnat(f, ctx, other);
   const sport = ports >>> 16;
   const l4 = headers.laterFragment ? -1 : headers.l4;
   const result = replaceEndpoint(

@@ -4,6 +4,7 @@ import { ICMP, Icmp6Type, IPV6 } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import type { HookContext } from './context.ts';
 import type { NodeFamily } from './node-family.ts';
+import { traceDecision } from './trace.ts';
 
 /** Bytes of the L4 header that an answer quotes. */
 const QUOTED_UDP = 8;
@@ -45,6 +46,6 @@ export function answerTimeExceeded(f: NodeFamily, ctx: HookContext): number {
   const pseudo = pseudoHeaderSum(packet.bytes, at + IPV6.SRC, 32, Protocol.ICMPV6, size);
   packet.setU16(payload + ICMP.CHECKSUM, csumFold(csumBytes(packet.bytes, at + IPV6.SIZE, size, pseudo)));
   packet.swapMacs();
-  if (ctx.trace !== undefined) f.traceAnswer(ctx, 'time exceeded');
+  if (ctx.trace !== undefined) traceDecision(ctx, 'answer', 'time exceeded');
   return ctx.redirectSelf();
 }

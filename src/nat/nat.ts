@@ -28,6 +28,8 @@ export class SnatTarget {
   /** Range of ports, inclusive; `minPort <= maxPort`. */
   minPort = 32_768;
   maxPort = 65_535;
+  /** Source ports below this are left alone unless the packet comes from a pod of this node; where the SNAT ports begin. */
+  minEgress = 32_768;
   /** Keep a conntrack entry beside the mapping: traffic of the host itself. */
   needsCt = false;
   /** The packet comes from a pod of this node: then its source port does not matter. */

@@ -10,9 +10,6 @@ import { ALL_DEFECTS, type Defects } from '../node/defects.ts';
 import { type Nat, type Random, SnatTarget } from './nat.ts';
 import { Missing, NO_PORT, translateHeaders } from './rewrite.ts';
 
-/** Source ports below this are left alone unless the packet comes from a local pod. */
-export const NAT_MIN_EGRESS = 32_768;
-
 const hasPorts = (protocol: number): boolean =>
   protocol === Protocol.TCP || protocol === Protocol.UDP || protocol === Protocol.SCTP;
 
@@ -106,7 +103,7 @@ export class PacketNat {
     setTupleFlags(tuple, this.#w, TupleFlag.OUT);
     if (hasPorts(protocol)) {
       const sport = tuple[2 * this.#w]! & 0xffff;
-      if (sport < NAT_MIN_EGRESS && !target.fromLocalEndpoint) return -DropReason.NAT_NOT_NEEDED;
+      if (sport < target.minEgress && !target.fromLocalEndpoint) return -DropReason.NAT_NOT_NEEDED;
     } else if (protocol === icmpOf(family)) {
       const kind = readIcmpKind(packet, headers);
       if (kind === ERROR) return this.#forwardError(packet, headers);
