@@ -21,3 +21,13 @@ export {
 } from './resolve.ts';
 export { parseSet, parseSetJson, parseSetString } from './set.ts';
 export { chartDefaults, type MergedValues, mergeValues, type Values, type ValuesSource } from './values.ts';
+export { type ConfigDiff, type DerivedChange, diffConfigs, type SettingChange } from './diff.ts';
+export { explainOption, type OptionExplanation } from './explain.ts';
+export {
+  checkKernel,
+  type KernelAnswer,
+  type KernelRelease,
+  type KernelReport,
+  type KernelRequirement,
+  parseKernelRelease,
+} from './kernel.ts';
