@@ -1,5 +1,6 @@
 import { parseProtocol, Protocol } from '../net/index.ts';
 import { LbtwinError } from '../errors.ts';
+import { isRe2 } from '../text/index.ts';
 import { ICMP_FAMILIES, type IcmpFamily, icmpTypeNumber, isPortName, parsePortNumber } from './ports.ts';
 import type { Raw } from './raw.ts';
 import { readDnsMatch } from './read-peers.ts';
@@ -130,25 +131,11 @@ function checkL7Ports(raw: Raw, ports: readonly PortSpec[], dns: boolean): void 
   }
 }
 
-/** Constructs that JavaScript has and Go's RE2 has not: look-around and back references. */
-const NOT_IN_RE2 = /\(\?<?[=!]|\\[1-9]/;
-
-/** True for what the agent accepts as a regular expression. */
-function isRegularExpression(pattern: string): boolean {
-  if (NOT_IN_RE2.test(pattern)) return false;
-  try {
-    // Flag groups at the start and Go's spelling of named groups do not change whether a pattern is well-formed.
-    return new RegExp(pattern.replace(/^\(\?[imsU]+\)/, '').replaceAll('(?P<', '(?<')) instanceof RegExp;
-  } catch {
-    return false;
-  }
-}
-
 function checkHttp(item: Raw): void {
   item.object();
   for (const name of ['path', 'method', 'host']) {
     const pattern = item.field(name).string() ?? '';
-    if (isRegularExpression(pattern)) continue;
+    if (isRe2(pattern)) continue;
     item.field(name).fail('bad-regex', `${JSON.stringify(pattern)} is not a regular expression`);
   }
 }

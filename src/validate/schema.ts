@@ -1,5 +1,5 @@
-import { RE2JS } from 're2js';
 import { type ErrorPath, LbtwinError } from '../errors.ts';
+import { findsRe2 } from '../text/index.ts';
 import { hasFormat } from './format.ts';
 
 /** The part of OpenAPI v3 that structural schemas of custom resources use. */
@@ -88,20 +88,13 @@ const typeName = (schema: Schema): string =>
 
 const show = (value: unknown): string => JSON.stringify(value) ?? 'null';
 
-const PATTERNS = new Map<string, RE2JS>();
-
 /** Go's regular expressions, in linear time: the patterns of these schemas would take exponential time elsewhere. */
-function pattern(text: string): RE2JS {
-  let compiled = PATTERNS.get(text);
-  if (compiled === undefined) {
-    try {
-      compiled = RE2JS.compile(text);
-    } catch (cause) {
-      throw new LbtwinError('invalid-schema-pattern', `${show(text)} is no pattern`, { allowed: 'RE2 syntax', cause });
-    }
-    PATTERNS.set(text, compiled);
+function matches(pattern: string, text: string): boolean {
+  const found = findsRe2(pattern, text);
+  if (found === undefined) {
+    throw new LbtwinError('invalid-schema-pattern', `${show(pattern)} is no pattern`, { allowed: 'RE2 syntax' });
   }
-  return compiled;
+  return found;
 }
 
 class Validator {
@@ -188,7 +181,7 @@ class Validator {
     if (schema.minLength !== undefined && length < schema.minLength) {
       result.errors.push(this.invalid('min-length', value, `should be at least ${schema.minLength} chars long`));
     }
-    if (schema.pattern !== undefined && !pattern(schema.pattern).matcher(value).find()) {
+    if (schema.pattern !== undefined && !matches(schema.pattern, value)) {
       result.errors.push(this.invalid('pattern', value, `should match '${schema.pattern}'`));
     }
     if (schema.format !== undefined && !hasFormat(schema.format, value)) {

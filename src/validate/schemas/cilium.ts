@@ -1,17 +1,5 @@
 import type { Schema } from '../schema.ts';
-
-const text: Schema = { type: 'string' };
-const yes: Schema = { type: 'boolean' };
-const list = (items: Schema, more: Schema = {}): Schema => ({ type: 'array', items, ...more });
-const object = (properties: Record<string, Schema>, required?: readonly string[], more: Schema = {}): Schema => ({
-  type: 'object',
-  properties,
-  ...(required === undefined ? {} : { required }),
-  ...more,
-});
-const oneOf = (...values: string[]): Schema => ({ type: 'string', enum: values });
-/** Alternatives that differ in which key they need. */
-const needing = (...keys: string[]): Schema[] => keys.map((key) => ({ properties: { [key]: {} }, required: [key] }));
+import { anything, list, needing, object, oneOf, text, yes } from './build.ts';
 
 const selector: Schema = object({
   matchExpressions: list(
@@ -228,8 +216,6 @@ const spec: Schema = object(
     oneOf: needing('endpointSelector', 'nodeSelector'),
   },
 );
-
-const anything: Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 
 /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of 1.18: one schema. */
 export const CILIUM_POLICY: Schema = object(
