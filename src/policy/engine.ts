@@ -2,7 +2,8 @@ import { type Cidr, type IpAddress, formatAddress } from '../net/index.ts';
 import { LbtwinError } from '../errors.ts';
 import { parseCiliumPolicy } from './cilium.ts';
 import { EndpointPolicy } from './endpoint-policy.ts';
-import { type Identity, IdentityTable, ReservedIdentity, worldIdentity } from './identity.ts';
+import { ReservedIdentity, worldIdentity } from '../node/identity.ts';
+import { IdentityTable, type SecurityIdentity } from './identity.ts';
 import { parseNetworkPolicy } from './kubernetes.ts';
 import { compareText, type Label, LabelKey, LabelSource } from './labels.ts';
 import { POLICY_MAP_SIZE, type DirectionName } from './layout.ts';
@@ -105,7 +106,7 @@ export class PolicyEngine {
   }
 
   /** Adds an identity of pods or nodes. @throws LbtwinError `duplicate-identity` */
-  addIdentity(id: number, labels: readonly Label[]): Identity {
+  addIdentity(id: number, labels: readonly Label[]): SecurityIdentity {
     return this.identities.add(id, labels);
   }
 

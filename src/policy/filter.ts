@@ -1,7 +1,7 @@
 import { LbtwinError } from '../errors.ts';
 import { Protocol } from '../net/index.ts';
 import type { DirectionName } from './layout.ts';
-import { ReservedIdentity } from './identity.ts';
+import { ReservedIdentity } from '../node/identity.ts';
 import { formatOrigin, type L7Spec, type Peer, type PortSpec, type SectionRule } from './rule.ts';
 import type { SelectorCache } from './selector-cache.ts';
 import { isWildcard, narrow, type Requirement, reservedSelector, type Selector, WILDCARD } from './selector.ts';

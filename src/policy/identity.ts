@@ -1,10 +1,8 @@
 import { LbtwinError } from '../errors.ts';
 import type { Family } from '../net/index.ts';
-import { ReservedIdentity, worldIdentity } from '../node/identity.ts';
+import { ReservedIdentity } from '../node/identity.ts';
 import { formatLabel, type Label, LabelSource, reservedLabel, sortLabels } from './labels.ts';
 import { isWildcard, meets, type Requirement, type Selector } from './selector.ts';
-
-export { ReservedIdentity, worldIdentity };
 
 /** First identity of the cluster, of prefixes and names known to one node only, of remote nodes with labels of their own. */
 export const FIRST_CLUSTER_IDENTITY = 256;
@@ -25,13 +23,13 @@ const RESERVED: readonly (readonly [id: number, names: readonly string[]])[] = [
 ];
 
 /** A security identity: a number and the labels it stands for. */
-export interface Identity {
+export interface SecurityIdentity {
   readonly id: number;
   /** In the order of `sortLabels`. */
   readonly labels: readonly Label[];
 }
 
-export type IdentityListener = (identity: Identity, added: boolean) => void;
+export type IdentityListener = (identity: SecurityIdentity, added: boolean) => void;
 
 /** Text that is the same for the same set of labels. */
 export const labelsKey = (labels: readonly Label[]): string => sortLabels(labels).map(formatLabel).join(';');
@@ -41,7 +39,7 @@ export const labelsKey = (labels: readonly Label[]): string => sortLabels(labels
  * label has. Starts with the reserved ones.
  */
 export class IdentityTable {
-  readonly #byId = new Map<number, Identity>();
+  readonly #byId = new Map<number, SecurityIdentity>();
   readonly #byKey = new Map<string, number[]>();
   readonly #byKeyValue = new Map<string, number[]>();
   readonly #cidrIds: number[] = [];
@@ -57,12 +55,12 @@ export class IdentityTable {
     return this.#byId.size;
   }
 
-  get(id: number): Identity | undefined {
+  get(id: number): SecurityIdentity | undefined {
     return this.#byId.get(id);
   }
 
   /** All identities by number. */
-  all(): Identity[] {
+  all(): SecurityIdentity[] {
     return [...this.#byId.values()].sort((a, b) => a.id - b.id);
   }
 
@@ -72,13 +70,13 @@ export class IdentityTable {
   }
 
   /** @throws LbtwinError `duplicate-identity` when the number stands for other labels already */
-  add(id: number, labels: readonly Label[]): Identity {
+  add(id: number, labels: readonly Label[]): SecurityIdentity {
     const known = this.#byId.get(id);
     if (known !== undefined) {
       if (labelsKey(known.labels) === labelsKey(labels)) return known;
       throw new LbtwinError('duplicate-identity', `identity ${id} already stands for ${labelsKey(known.labels)}`);
     }
-    const identity: Identity = { id, labels: sortLabels(labels) };
+    const identity: SecurityIdentity = { id, labels: sortLabels(labels) };
     this.#byId.set(id, identity);
     for (const { key, value, cidr } of identity.labels) {
       append(this.#byKey, key, id);

@@ -18,7 +18,7 @@ export {
   proxyPortOf,
   unpackEntry,
 } from './entry.ts';
-export { type Identity, IdentityTable, ReservedIdentity, worldIdentity } from './identity.ts';
+export { IdentityTable, type SecurityIdentity } from './identity.ts';
 export { parseNetworkPolicy } from './kubernetes.ts';
 export { formatLabel, type Label, LabelKey, LabelSource, parseLabel, sortLabels } from './labels.ts';
 export {
@@ -64,3 +64,15 @@ export {
   type PolicyResult,
   policyResult,
 } from './verdict.ts';
+export {
+  PARTY_ENTITIES,
+  type PolicyCheck,
+  PolicyCluster,
+  type PolicyClusterOptions,
+  type PolicyParty,
+  type PolicyTraffic,
+  type RefusedPolicy,
+} from './cluster.ts';
+export type { ClusterNode, ClusterObjects, ClusterPod, ClusterService } from './cluster-objects.ts';
+export { type DnsView, matchesFqdn } from './dns.ts';
+export { explainVerdict, type PolicyVerdict, type RuleEffect, type RuleStep } from './explain.ts';

@@ -1,12 +1,6 @@
 import { type Cidr, compareAddresses, formatCidr, type IpAddress, maskCidr } from '../net/index.ts';
-import {
-  FIRST_LOCAL_IDENTITY,
-  type IdentityTable,
-  labelsKey,
-  mergeParentLabels,
-  worldIdentity,
-  worldLabel,
-} from './identity.ts';
+import { worldIdentity } from '../node/identity.ts';
+import { FIRST_LOCAL_IDENTITY, type IdentityTable, labelsKey, mergeParentLabels, worldLabel } from './identity.ts';
 import { cidrLabel, formatLabel, type Label, LabelSource } from './labels.ts';
 import { PrefixTable } from './prefix-table.ts';
 

@@ -1,6 +1,6 @@
 import { packEntry } from './entry.ts';
 import { buildFilters, type Filter, type FilterSet, type PeerPolicy } from './filter.ts';
-import { ReservedIdentity } from './identity.ts';
+import { ReservedIdentity } from '../node/identity.ts';
 import { packL4, portOfL4, prefixOfL4, protoOfL4 } from './l4.ts';
 import { Direction, type DirectionName, PROTO_BITS } from './layout.ts';
 import { MapState } from './map-state.ts';

@@ -1,4 +1,4 @@
-import type { Identity, IdentityTable } from './identity.ts';
+import type { IdentityTable, SecurityIdentity } from './identity.ts';
 import { isWildcard, type Selector, selects } from './selector.ts';
 
 /**
@@ -42,7 +42,7 @@ export class SelectorCache {
     return ids[low] === id;
   }
 
-  #changed(identity: Identity, added: boolean): void {
+  #changed(identity: SecurityIdentity, added: boolean): void {
     for (const known of this.#selections.values()) {
       if (!selects(known.selector, identity.labels)) continue;
       known.ids = added
