@@ -15,6 +15,8 @@ export class SourceRangeMap {
   readonly #words: number;
   readonly #trie: LpmTable;
   readonly #key: Uint32Array;
+  /** Addresses with bits after their prefix, as they were written, by the text of the key: lookups pass over those bits, dumps show them. */
+  readonly #asWritten = new Map<string, readonly number[]>();
 
   constructor(family: Family, maxEntries: number) {
     this.family = family;
@@ -43,9 +45,16 @@ export class SourceRangeMap {
     return this.#trie.lookup(this.#key) >= 0;
   }
 
-  /** 0, or -28 (ENOSPC) when the map is full: it is then as it was. Address bits after the prefix are cleared. */
+  /** 0, or -28 (ENOSPC) when the map is full: it is then as it was. Of two ranges with one prefix the later one names the entry. */
   add(range: SourceRangeKey): number {
-    return this.#trie.set(this.#write(range), range.cidr.bits, 1);
+    const { address, bits } = range.cidr;
+    const key = this.#write(range);
+    const result = this.#trie.set(key, bits, 1);
+    if (result !== 0) return result;
+    const text = `${key.join()}/${bits}`;
+    if (address.words.every((word, i) => word === key[1 + i])) this.#asWritten.delete(text);
+    else this.#asWritten.set(text, address.words);
+    return 0;
   }
 
   has(range: SourceRangeKey): boolean {
@@ -53,20 +62,30 @@ export class SourceRangeMap {
   }
 
   delete(range: SourceRangeKey): boolean {
-    return this.#trie.delete(this.#write(range), range.cidr.bits);
+    const key = this.#write(range);
+    if (this.#asWritten.size > 0) this.#asWritten.delete(`${key.join()}/${range.cidr.bits}`);
+    return this.#trie.delete(key, range.cidr.bits);
   }
 
   clear(): void {
     this.#trie.clear();
+    this.#asWritten.clear();
   }
 
   *entries(): Generator<SourceRangeKey> {
     for (let row = this.#trie.nextRow(-1); row >= 0; row = this.#trie.nextRow(row)) {
-      const words: number[] = [];
-      for (let i = 0; i < this.#words; i++) words.push(this.#trie.keyWord(row, 1 + i));
-      const address = { family: this.family, words };
-      yield { revNatIndex: this.#trie.keyWord(row, 0), cidr: { address, bits: this.#trie.bits(row) } };
+      const revNatIndex = this.#trie.keyWord(row, 0);
+      const bits = this.#trie.bits(row);
+      const prefix = this.#prefixWords(row);
+      const words = this.#asWritten.get(`${revNatIndex},${prefix.join()}/${bits}`) ?? prefix;
+      yield { revNatIndex, cidr: { address: { family: this.family, words }, bits } };
     }
+  }
+
+  #prefixWords(row: number): readonly number[] {
+    const words: number[] = [];
+    for (let i = 0; i < this.#words; i++) words.push(this.#trie.keyWord(row, 1 + i));
+    return words;
   }
 
   #write({ revNatIndex, cidr }: SourceRangeKey): Uint32Array {

@@ -1,0 +1,74 @@
+import { BackendState, Scope } from '../lb/layout.ts';
+import { tryParseAddress } from '../net/address.ts';
+import { parseServiceProtocol } from '../net/protocol.ts';
+import { scopedAddress } from './model.ts';
+import { EMPTY_LIST } from './objects/fields.ts';
+import type { ClusterServiceObject } from './objects/envoy-config.ts';
+import { DEFAULT_WEIGHT } from './slices.ts';
+import type { InstanceSpec, Tables } from './tables.ts';
+
+/** Backends that other clusters announce through the cluster mesh. */
+export class ClusterServices {
+  readonly #tables: Tables;
+  /** Backend keys by service, then by cluster. */
+  readonly #known = new Map<string, Map<string, readonly string[]>>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  upsert(object: ClusterServiceObject): void {
+    const service = `${object.namespace}/${object.name}`;
+    const specs = object.shared ? instancesOf(object) : [];
+    const clusters = this.#known.get(service) ?? new Map<string, readonly string[]>();
+    this.#known.set(service, clusters);
+    const old = clusters.get(object.cluster) ?? EMPTY_LIST;
+    clusters.set(
+      object.cluster,
+      specs.map(({ at }) => at.key),
+    );
+    this.#tables.upsertInstances(service, 'clustermesh', specs);
+    this.#release(service, clusters, old);
+  }
+
+  remove(cluster: string, service: string): void {
+    const clusters = this.#known.get(service);
+    const old = clusters?.get(cluster);
+    if (clusters === undefined || old === undefined) return;
+    clusters.delete(cluster);
+    if (clusters.size === 0) this.#known.delete(service);
+    this.#release(service, clusters, old);
+  }
+
+  #release(service: string, clusters: ReadonlyMap<string, readonly string[]>, old: readonly string[]): void {
+    const still = new Set([...clusters.values()].flat());
+    this.#tables.releaseInstances(
+      service,
+      'clustermesh',
+      old.filter((key) => !still.has(key)),
+    );
+  }
+}
+
+function instancesOf({ backends, clusterId }: ClusterServiceObject): InstanceSpec[] {
+  const specs = new Map<string, InstanceSpec>();
+  for (const { ip, ports } of backends) {
+    const address = tryParseAddress(ip);
+    if (address === undefined) continue;
+    for (const { name, protocol, port } of ports) {
+      const at = scopedAddress(address, port, parseServiceProtocol(protocol), Scope.EXTERNAL);
+      const names = specs.get(at.key)?.portNames ?? EMPTY_LIST;
+      specs.set(at.key, {
+        at,
+        portNames: name === '' ? names : [...names, name],
+        weight: DEFAULT_WEIGHT,
+        nodeName: '',
+        zone: '',
+        forZones: EMPTY_LIST,
+        clusterId,
+        state: BackendState.ACTIVE,
+      });
+    }
+  }
+  return [...specs.values()];
+}

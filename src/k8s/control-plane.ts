@@ -1,0 +1,480 @@
+import { LbtwinError } from '../errors.ts';
+import { LbMaps } from '../lb/maps.ts';
+import type { U64 } from '../net/u64.ts';
+import { isExposedOn, PROXY_NAME_LABEL, warnOfAnnotations } from './annotations.ts';
+import { ClusterServices } from './cluster-services.ts';
+import { EnvoyRedirects } from './envoy-redirects.ts';
+import { type HealthAnswer, HealthServers } from './health-servers.ts';
+import { HostPorts } from './host-ports.ts';
+import type { Labels } from './labels.ts';
+import { LocalRedirects } from './local-redirects.ts';
+import { type FaultSource, MapWriteError } from './map-writer.ts';
+import type { Backend, Frontend, ProxyRedirect, Service, Source } from './model.ts';
+import { LocalNode, nodeAddress, type NodeAddress, type NodeAddressInput } from './node-view.ts';
+import { readClusterService } from './objects/envoy-config.ts';
+import { EMPTY_LIST, isRecord, nameOf, type ObjectRef, type Warning } from './objects/fields.ts';
+import type { PodObject } from './objects/pod.ts';
+import { type KnownObject, decodeObjects, type Refusal, refOf } from './objects/read.ts';
+import { readEndpointSlice } from './objects/endpointslice.ts';
+import { readService, type ServiceObject } from './objects/service.ts';
+import { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
+import { isWildcard, Reconciler } from './reconciler.ts';
+import { selectInstances } from './select.ts';
+import { frontendsOf, serviceRow, unsortedFrontendsOf } from './services.ts';
+import { SkipRedirectTable, type SkipRedirectRow } from './skip-redirects.ts';
+import { SliceBook } from './slices.ts';
+import { type AddressConflict, Tables } from './tables.ts';
+
+/** An address that an object wants and another service has. */
+export interface Conflict extends AddressConflict {
+  readonly object: ObjectRef;
+}
+
+/** What one call changed. */
+export interface ChangeReport {
+  /** Objects that could not be read; the others took effect. */
+  readonly refused: readonly Refusal[];
+  readonly warnings: readonly Warning[];
+  /** Services and pods refused because an address has another owner; they are tried again when they change. */
+  readonly conflicts: readonly Conflict[];
+  /** Objects of kinds that are not looked at, by kind. */
+  readonly ignored: ReadonlyMap<string, number>;
+  /** Addresses of frontends written to the maps, and of those removed from them. */
+  readonly updated: readonly string[];
+  readonly removed: readonly string[];
+  /** Addresses of frontends whose entries a map refused. */
+  readonly failed: readonly string[];
+  /** Map operations done. */
+  readonly mapWrites: number;
+}
+
+export interface ControlPlaneInit extends Partial<ControlPlaneOptions> {
+  /** The maps to write; new ones of the default sizes if absent. */
+  readonly maps?: LbMaps;
+  /** Makes map writes fail, to see what comes of it. */
+  readonly fault?: FaultSource;
+}
+
+/** Names an object; a raw object does as well. */
+export type ObjectName = Pick<ObjectRef, 'kind' | 'name'> & { readonly namespace?: string };
+
+/**
+ * The agent's service control plane for one node: Kubernetes objects in, map contents out. Every call takes effect as a whole or, when it
+ * throws, not at all; what the maps refuse is a state of the frontend concerned, tried again with the next call.
+ */
+export class ControlPlane {
+  readonly options: ControlPlaneOptions;
+  readonly maps: LbMaps;
+  readonly #fault: FaultSource | undefined;
+  readonly #tables = new Tables();
+  readonly #node: LocalNode;
+  readonly #slices: SliceBook;
+  readonly #fileSlices: SliceBook;
+  readonly #hostPorts: HostPorts;
+  readonly #redirects: LocalRedirects;
+  readonly #envoy: EnvoyRedirects;
+  readonly #clusters: ClusterServices;
+  readonly #health: HealthServers;
+  readonly #skip: SkipRedirectTable;
+  #reconciler: Reconciler;
+  #failed = new Set<Frontend>();
+  #report: MutableReport = emptyReport();
+
+  /** @throws LbtwinError `unsupported-table-size`, `invalid-hash-seed` */
+  constructor(init: ControlPlaneInit = {}) {
+    const { maps = new LbMaps(), fault, ...options } = init;
+    this.options = { ...DEFAULT_OPTIONS, ...options };
+    this.maps = maps;
+    this.#fault = fault;
+    this.#node = new LocalNode(this.options.nodeName);
+    this.#slices = new SliceBook('k8s', this.options);
+    this.#fileSlices = new SliceBook('api', this.options);
+    this.#hostPorts = new HostPorts(this.#tables, this.options);
+    this.#redirects = new LocalRedirects(this.#tables);
+    this.#envoy = new EnvoyRedirects(this.#tables, this.options);
+    this.#clusters = new ClusterServices(this.#tables);
+    this.#health = new HealthServers(this.#tables, this.options.nodeName);
+    this.#reconciler = new Reconciler(maps, this.options, fault);
+    this.#skip = new SkipRedirectTable();
+  }
+
+  /**
+   * Adds or replaces objects, as one transaction. Broken ones are refused with their reason and the rest is applied; with `strict` the
+   * first one is thrown and nothing is applied.
+   * @throws LbtwinError `invalid-object`, with `strict`
+   */
+  apply(objects: Iterable<unknown>, { strict = false }: { readonly strict?: boolean } = {}): ChangeReport {
+    const read = decodeObjects(objects);
+    const first = read.refused[0];
+    if (strict && first !== undefined) throw first.error.under(`${first.object.kind} ${nameOf(first.object)}`);
+    this.#begin();
+    this.#report.refused = read.refused;
+    this.#report.ignored = read.ignored;
+    this.#report.warnings.push(...read.warnings);
+    for (const object of read.objects) this.#upsert(object);
+    return this.#commit();
+  }
+
+  /** Removes objects, as one transaction; those that are not there are no error. */
+  remove(objects: Iterable<ObjectName | Readonly<Record<string, unknown>>>): ChangeReport {
+    this.#begin();
+    for (const object of objects) this.#remove('metadata' in object ? refOf(object) : (object as ObjectName));
+    return this.#commit();
+  }
+
+  /**
+   * Says what no object says, or otherwise than it: labels replace all labels, addresses replace those of the Node object for good.
+   * @throws LbtwinError `invalid-address`
+   */
+  setNode(node: { readonly labels?: Labels; readonly addresses?: readonly NodeAddressInput[] }): ChangeReport {
+    const addresses = node.addresses?.map(nodeAddress);
+    this.#begin();
+    if (node.labels !== undefined) this.#changeNode(() => this.#node.setLabels(node.labels!));
+    if (addresses !== undefined) this.#changeNode(() => this.#node.setAddresses(addresses));
+    return this.#commit();
+  }
+
+  /**
+   * Tells what a health check found: `backend` (`10.0.0.1:80/TCP`) as `service` (`namespace/name`) sees it.
+   * @throws LbtwinError `unknown-backend`
+   */
+  setHealth(service: string, backend: string, healthy: boolean): ChangeReport {
+    const found = this.#tables.backend(backend)?.instances.some((one) => one.entry.name === service) === true;
+    if (!found) throw new LbtwinError('unknown-backend', `${service} has no backend ${backend}`);
+    this.#begin();
+    this.#tables.setHealth(service, backend, healthy);
+    return this.#commit();
+  }
+
+  /** Adds or replaces a service of another cluster, as that cluster announces it. @throws LbtwinError `invalid-object` */
+  setClusterService(announcement: Readonly<Record<string, unknown>>): ChangeReport {
+    const object = readClusterService(announcement);
+    this.#begin();
+    this.#clusters.upsert(object);
+    return this.#commit();
+  }
+
+  removeClusterService(cluster: string, service: string): ChangeReport {
+    this.#begin();
+    this.#clusters.remove(cluster, service);
+    return this.#commit();
+  }
+
+  /**
+   * Replaces everything that came from the state file (`lb-state-file`) by this content: lists `services` and `endpoints`.
+   * @throws LbtwinError `invalid-object`
+   */
+  setStateFile(content: unknown): ChangeReport {
+    const warnings: Warning[] = [];
+    const lists = isRecord(content) ? content : {};
+    const items = (key: string): Readonly<Record<string, unknown>>[] =>
+      Array.isArray(lists[key]) ? lists[key].filter(isRecord) : [];
+    const services = items('services').map((raw) => readService(raw, warnings));
+    const slices = items('endpoints').map((raw) => readEndpointSlice(raw, warnings));
+    this.#begin();
+    this.#report.warnings.push(...warnings);
+    this.#tables.deleteSource('api');
+    this.#fileSlices.clear();
+    for (const service of services) this.#setService(service, 'api');
+    for (const slice of slices) this.#fileSlices.upsert(this.#tables, slice);
+    return this.#commit();
+  }
+
+  /** The network namespace of a pod of this node (`namespace/name`), for skip-LB; `undefined` when it is gone. */
+  setNetnsCookie(pod: string, cookie: U64 | undefined): ChangeReport {
+    this.#begin();
+    this.#skip.setCookie(pod, cookie);
+    return this.#commit();
+  }
+
+  /** Tries frontends again that the maps refused. */
+  retry(): ChangeReport {
+    this.#begin();
+    return this.#commit();
+  }
+
+  /** Removes from the maps what nothing accounts for, as the agent does after its start and every half hour. */
+  prune(): ChangeReport {
+    this.#begin();
+    this.#guard(() => this.#reconciler.prune());
+    return this.#commit();
+  }
+
+  /** The agent starts anew on the maps as they are: ids, quarantined backends and source ranges are taken over. */
+  restart(): ChangeReport {
+    this.#begin();
+    this.#reconciler = new Reconciler(this.maps, this.options, this.#fault);
+    this.#reconciler.restore();
+    this.#reconciler.setNodeAddresses(this.#node.nodePortAddresses);
+    this.#failed = new Set();
+    for (const frontend of this.#tables.frontends()) this.#tables.touch(frontend);
+    return this.#commit();
+  }
+
+  get services(): readonly Service[] {
+    return this.#tables.services().map((entry) => entry.service!);
+  }
+
+  get frontends(): readonly Frontend[] {
+    return this.#tables.frontends();
+  }
+
+  get backends(): readonly Backend[] {
+    return this.#tables.backends();
+  }
+
+  /** By address, such as `10.0.0.1:80/TCP`. */
+  frontend(address: string): Frontend | undefined {
+    return this.#tables.frontend(address);
+  }
+
+  /** Frontends of a service (`namespace/name`), in table order. */
+  frontendsOf(service: string): readonly Frontend[] {
+    return this.#tables.entry(service)?.frontends ?? EMPTY_LIST;
+  }
+
+  service(name: string): Service | undefined {
+    return this.#tables.entry(name)?.service;
+  }
+
+  /** The L7 redirect of a service, by an Envoy configuration. */
+  proxyRedirect(service: string): ProxyRedirect | undefined {
+    return this.#tables.entry(service)?.proxyRedirect;
+  }
+
+  /** Service id of a frontend, or 0. */
+  serviceId(address: string): number {
+    return this.#reconciler.idOf(address);
+  }
+
+  /** Backend id of an address, or 0 when no frontend lists it. */
+  backendId(address: string): number {
+    return this.#reconciler.backendIdOf(address);
+  }
+
+  get node(): { readonly name: string; readonly labels: Labels; readonly addresses: readonly NodeAddress[] } {
+    return this.#node;
+  }
+
+  /** @throws LbtwinError `unknown-node` when there are Node objects but none of this node */
+  requireNode(): void {
+    this.#node.require();
+  }
+
+  /** What the health check port answers; `undefined` where nothing listens. */
+  healthCheck(port: number): HealthAnswer | undefined {
+    return this.#health.answer(port);
+  }
+
+  get healthCheckPorts(): readonly { readonly port: number; readonly service: string }[] {
+    return this.#health.listeners();
+  }
+
+  /** Which pods reach which frontends untranslated. */
+  get skipRedirects(): readonly SkipRedirectRow[] {
+    return this.#skip.rows();
+  }
+
+  get localRedirectPolicies(): ReturnType<LocalRedirects['policies']> {
+    return this.#redirects.policies();
+  }
+
+  get envoyConfigs(): ReturnType<EnvoyRedirects['configs']> {
+    return this.#envoy.configs();
+  }
+
+  /** What the agent took over and has not yet settled since its last restart. */
+  get restored(): { readonly serviceIds: number; readonly backendIds: number; readonly quarantines: number } {
+    const { serviceIds, backendIds, quarantineCount } = this.#reconciler;
+    return {
+      serviceIds: serviceIds.unclaimed.size,
+      backendIds: backendIds.unclaimed.size,
+      quarantines: quarantineCount,
+    };
+  }
+
+  /** Maglev tables built so far. */
+  get tablesBuilt(): number {
+    return this.#reconciler.maglev.built;
+  }
+
+  #begin(): void {
+    this.#report = emptyReport();
+    this.#report.startWrites = this.#reconciler.writer.writes;
+  }
+
+  #upsert(object: KnownObject): void {
+    switch (object.kind) {
+      case 'Node':
+      case 'CiliumNode':
+        return this.#changeNode(() => this.#node.observe(object));
+      case 'Service':
+        return this.#setService(object, 'k8s');
+      case 'EndpointSlice':
+        return this.#slices.upsert(this.#tables, object);
+      case 'Pod':
+        return this.#setPod(object);
+      case 'CiliumLocalRedirectPolicy':
+        if (this.options.localRedirectPolicy) this.#redirects.setPolicy(object);
+        return undefined;
+      default:
+        if (this.options.envoyConfig) this.#envoy.set(object);
+        return undefined;
+    }
+  }
+
+  #remove({ kind, namespace = 'default', name }: ObjectName): void {
+    const full = `${namespace}/${name}`;
+    switch (kind) {
+      case 'Service':
+        return this.#tables.deleteService(full);
+      case 'EndpointSlice':
+        return this.#slices.remove(this.#tables, full);
+      case 'Pod':
+        this.#hostPorts.remove(full);
+        return this.#redirects.setPod(full, undefined);
+      case 'CiliumLocalRedirectPolicy':
+        return this.#redirects.removePolicy(full);
+      case 'CiliumEnvoyConfig':
+        return this.#envoy.remove(full);
+      case 'CiliumClusterwideEnvoyConfig':
+        return this.#envoy.remove(`/${name}`);
+      default:
+        return undefined;
+    }
+  }
+
+  #setService(object: ServiceObject, source: Source): void {
+    const name = nameOf(object);
+    const fromFile = source === 'api';
+    const seen = fromFile || (object.labels[PROXY_NAME_LABEL] ?? '') === this.options.serviceProxyName;
+    if (!seen || (!fromFile && !isExposedOn(object, this.#node.labels))) {
+      this.#tables.deleteService(name);
+      return;
+    }
+    warnOfAnnotations(object, this.#report.warnings);
+    const service = serviceRow(object, source, this.options);
+    const frontends = (fromFile ? unsortedFrontendsOf : frontendsOf)(object, service, this.options);
+    const conflict = this.#tables.upsertService(service, frontends);
+    if (conflict !== undefined)
+      this.#conflict({ kind: 'Service', namespace: object.namespace, name: object.name }, conflict);
+  }
+
+  #setPod(pod: PodObject): void {
+    const name = nameOf(pod);
+    if (pod.nodeName !== this.options.nodeName) {
+      this.#hostPorts.remove(name);
+      this.#redirects.setPod(name, undefined);
+      return;
+    }
+    if (this.options.kubeProxyReplacement) {
+      this.#hostPorts.upsert(pod, ({ namespace, name: podName }, conflict) =>
+        this.#conflict({ kind: 'Pod', namespace, name: podName }, conflict),
+      );
+    }
+    this.#redirects.setPod(name, pod);
+  }
+
+  #conflict(object: ObjectRef, conflict: AddressConflict): void {
+    this.#report.conflicts.push({ object, ...conflict });
+  }
+
+  /** Zone and addresses act at once; other labels with the next event of a Service. */
+  #changeNode(change: () => void): void {
+    const { zone } = this.#node;
+    const before = this.#reconciler.nodeAddresses;
+    change();
+    if (this.#node.zone !== zone) {
+      for (const frontend of this.#tables.frontends()) {
+        if (frontend.entry.service?.marks.preferClose === true) this.#tables.touch(frontend);
+      }
+    }
+    const after = this.#node.nodePortAddresses;
+    if (before.length === after.length && before.every((one, i) => one === after[i])) return;
+    this.#reconciler.setNodeAddresses(after);
+    for (const frontend of this.#tables.frontends()) if (isWildcard(frontend)) this.#tables.touch(frontend);
+  }
+
+  /** Writes what changed, lets the controllers that watch the tables react, and so on until all is quiet. */
+  #commit(): ChangeReport {
+    const report = this.#report;
+    const updated = new Set<string>();
+    const removed = new Set<string>();
+    const retries = this.#failed;
+    this.#failed = new Set();
+    for (const frontend of retries) if (this.#tables.isCurrent(frontend)) this.#reconcile(frontend, updated, removed);
+    for (;;) {
+      const dirty = this.#tables.takeDirty();
+      const services = new Set<string>();
+      for (const frontend of dirty) {
+        services.add(frontend.entry.name);
+        this.#reconcile(frontend, updated, removed);
+      }
+      if (!this.#redirects.isIdle) this.#redirects.refresh();
+      if (this.options.envoyConfig) this.#envoy.refresh(this.#node.labels);
+      if (this.options.healthCheckNodePort && this.options.kubeProxyReplacement) {
+        this.#health.refresh(services, this.#node.nodePortAddresses);
+      }
+      if (this.#tables.dirtyCount === 0) break;
+    }
+    this.#guard(() => this.#skip.reconcile(this.#redirects.skipRedirects(), this.#reconciler.writer));
+    return {
+      refused: report.refused,
+      warnings: report.warnings,
+      conflicts: report.conflicts,
+      ignored: report.ignored,
+      updated: [...updated],
+      removed: [...removed],
+      failed: [...this.#failed].map((frontend) => frontend.key),
+      mapWrites: this.#reconciler.writer.writes - report.startWrites,
+    };
+  }
+
+  #reconcile(frontend: Frontend, updated: Set<string>, removed: Set<string>): void {
+    this.#failed.delete(frontend);
+    try {
+      if (frontend.deleted) {
+        this.#reconciler.remove(frontend);
+        this.#tables.forget(frontend);
+        updated.delete(frontend.key);
+        removed.add(frontend.key);
+        return;
+      }
+      frontend.backends = selectInstances(frontend, this.#node);
+      this.#reconciler.update(frontend, frontend.entry.service!, frontend.backends);
+      frontend.status = 'Done';
+      frontend.error = '';
+      removed.delete(frontend.key);
+      updated.add(frontend.key);
+    } catch (error) {
+      if (!(error instanceof MapWriteError)) throw error;
+      frontend.status = 'Error';
+      frontend.error = error.message;
+      this.#failed.add(frontend);
+    }
+  }
+
+  #guard(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof MapWriteError)) throw error;
+    }
+  }
+}
+
+interface MutableReport {
+  refused: readonly Refusal[];
+  readonly warnings: Warning[];
+  readonly conflicts: Conflict[];
+  ignored: ReadonlyMap<string, number>;
+  startWrites: number;
+}
+
+const emptyReport = (): MutableReport => ({
+  refused: [],
+  warnings: [],
+  conflicts: [],
+  ignored: new Map(),
+  startWrites: 0,
+});

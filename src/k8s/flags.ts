@@ -1,0 +1,114 @@
+import { Algorithm, affinityUnion, l7Union, ServiceFlag } from '../lb/layout.ts';
+import { isUnspecified } from '../net/address.ts';
+import type { Frontend, FrontendType, LbAlgorithm, ScopedAddress, Service } from './model.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { differs } from './profile.ts';
+import { MapWriteError } from './map-writer.ts';
+
+const TYPE_FLAG: Readonly<Record<FrontendType, number>> = {
+  ClusterIP: 0,
+  NodePort: ServiceFlag.NODE_PORT,
+  ExternalIPs: ServiceFlag.EXTERNAL_IP,
+  LoadBalancer: ServiceFlag.LOAD_BALANCER,
+  HostPort: ServiceFlag.HOST_PORT,
+  LocalRedirect: ServiceFlag.LOCAL_REDIRECT,
+};
+
+/** A redirected frontend counts as LocalRedirect in the maps. */
+export const effectiveType = (frontend: Frontend): FrontendType =>
+  frontend.redirectTo === undefined ? frontend.type : 'LocalRedirect';
+
+/** The proxy port that a frontend is redirected to, or 0. */
+export function proxyPortOf(frontend: Frontend): number {
+  const redirect = frontend.entry.proxyRedirect;
+  if (redirect === undefined) return 0;
+  return redirect.ports.length === 0 || redirect.ports.includes(frontend.servicePort) ? redirect.port : 0;
+}
+
+/** Whether the client's address is checked on this frontend. */
+export function checksSourceRanges(frontend: Frontend, service: Service, options: ControlPlaneOptions): boolean {
+  if (service.sourceRanges.length === 0) return false;
+  if (!differs(options.profile, 'source-ranges-by-type')) return true;
+  if (!options.sourceRangeCheck) return false;
+  if (frontend.type === 'LoadBalancer') return true;
+  if (!options.sourceRangeAllTypes) return false;
+  return frontend.type === 'NodePort' || (frontend.type === 'ClusterIP' && options.externalClusterIp);
+}
+
+/** Affinity in force on a frontend, in seconds; `undefined` for none. */
+export function affinityOf(frontend: Frontend, service: Service, options: ControlPlaneOptions): number | undefined {
+  const seconds = service.affinity;
+  if (seconds === undefined) return undefined;
+  if (proxyPortOf(frontend) !== 0 && differs(options.profile, 'affinity-with-proxy')) return undefined;
+  return seconds > 0xffffff && differs(options.profile, 'affinity-clamp') ? 0xffffff : seconds;
+}
+
+/** The flags word of a frontend's entries at one map address (docs/control-plane.md, "The flags word"). */
+export function flagsOf(frontend: Frontend, service: Service, at: ScopedAddress, options: ControlPlaneOptions): number {
+  const type = effectiveType(frontend);
+  const { marks, extPolicy, intPolicy } = service;
+  let flags = TYPE_FLAG[type];
+  if (extPolicy === 'Local') flags |= ServiceFlag.EXT_LOCAL_SCOPE;
+  if (intPolicy === 'Local') flags |= ServiceFlag.INT_LOCAL_SCOPE;
+  if (extPolicy !== intPolicy && type !== 'ClusterIP') flags |= ServiceFlag.TWO_SCOPES;
+  if (affinityOf(frontend, service, options) !== undefined) flags |= ServiceFlag.AFFINITY;
+  const hidden = isUnspecified(at.address) || (type === 'ClusterIP' && !options.externalClusterIp);
+  if (!hidden) flags |= ServiceFlag.ROUTABLE;
+  if (checksSourceRanges(frontend, service, options)) flags |= ServiceFlag.SOURCE_RANGE;
+  if (marks.denyRanges) flags |= ServiceFlag.SOURCE_RANGE_DENY;
+  if (service.nat46x64) flags |= ServiceFlag.NAT_46X64;
+  if (proxyPortOf(frontend) !== 0) flags |= ServiceFlag.L7_LOAD_BALANCER;
+  if (service.loopbackHostPort) flags |= ServiceFlag.HOST_PORT_LOOPBACK;
+  if (marks.delegate) flags |= ServiceFlag.L7_DELEGATE;
+  if ((service.forwardingMode ?? options.mode) === 'dsr') flags |= ServiceFlag.FWD_MODE_DSR;
+  return flags;
+}
+
+/** The algorithm that the Service's annotation chose, where annotations may. */
+const chosenAlgorithm = (service: Service, options: ControlPlaneOptions): LbAlgorithm | undefined =>
+  options.algorithmAnnotation ? service.marks.algorithm : undefined;
+
+/** Master entries carry an algorithm only where the Service's annotation chose it. */
+function algorithmWord(service: Service, options: ControlPlaneOptions): number {
+  const chosen =
+    chosenAlgorithm(service, options) ?? (differs(options.profile, 'algorithm-always') ? options.algorithm : undefined);
+  return chosen === undefined ? Algorithm.UNDEFINED : chosen === 'maglev' ? Algorithm.MAGLEV : Algorithm.RANDOM;
+}
+
+/**
+ * The first word of the master entry. What does not fit is refused here, after everything else has been written, as the agent does.
+ * @throws MapWriteError
+ */
+export function masterUnion(frontend: Frontend, service: Service, options: ControlPlaneOptions): number {
+  const seconds = affinityOf(frontend, service, options);
+  const proxyPort = proxyPortOf(frontend);
+  if (service.loopbackHostPort && service.marks.delegate) {
+    throw new MapWriteError('upsert service master: a loopback hostPort cannot have proxy delegation');
+  }
+  if (proxyPort !== 0) {
+    if (seconds !== undefined) {
+      throw new MapWriteError('upsert service master: session affinity cannot go together with a proxy redirect');
+    }
+    return l7Union(proxyPort);
+  }
+  if (seconds !== undefined && seconds > 0xffffff) {
+    throw new MapWriteError(
+      `upsert service master: session affinity timeout ${seconds} does not fit into 24 bits (is larger than ${0xffffff})`,
+    );
+  }
+  return affinityUnion(seconds ?? 0, algorithmWord(service, options));
+}
+
+/** Whether a frontend has a Maglev table at this map address. */
+export function usesMaglev(
+  frontend: Frontend,
+  service: Service,
+  at: ScopedAddress,
+  options: ControlPlaneOptions,
+): boolean {
+  if (isUnspecified(at.address)) return false;
+  const chosen = chosenAlgorithm(service, options);
+  if (chosen !== undefined) return chosen === 'maglev';
+  if (options.algorithm !== 'maglev') return false;
+  return frontend.type === 'ClusterIP' ? options.externalClusterIp : frontend.type !== 'LocalRedirect';
+}

@@ -1,0 +1,162 @@
+import { BackendState, Scope } from '../lb/layout.ts';
+import { type IpAddress, isUnspecified, tryParseAddress } from '../net/address.ts';
+import { NO_MARKS, scopedAddress, type Service } from './model.ts';
+import { EMPTY_LIST, EMPTY_MAP, nameOf } from './objects/fields.ts';
+import type { ContainerPort, PodObject } from './objects/pod.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { isFamilyEnabled, unspecified } from './services.ts';
+import type { AddressConflict, FrontendSpec, InstanceSpec, Tables } from './tables.ts';
+
+/** A row for something that the control plane itself makes a service of. */
+export function syntheticService(name: string, parts: Partial<Service> = {}): Service {
+  return {
+    name,
+    source: 'k8s',
+    labels: EMPTY_MAP,
+    annotations: EMPTY_MAP,
+    selector: EMPTY_MAP,
+    extPolicy: 'Cluster',
+    intPolicy: 'Cluster',
+    affinity: undefined,
+    sourceRanges: EMPTY_LIST,
+    portNames: EMPTY_LIST,
+    healthCheckNodePort: 0,
+    loadBalancerClass: undefined,
+    loopbackHostPort: false,
+    nat46x64: false,
+    forwardingMode: undefined,
+    marks: NO_MARKS,
+    ...parts,
+  };
+}
+
+const isLoopback = (address: IpAddress): boolean =>
+  address.family === 4 ? address.words[0]! >>> 24 === 127 : address.words.join() === '0,0,0,1';
+
+/** Frontend addresses of a hostPort, and whether they stand for the loopback alone. */
+function hostAddresses(
+  port: ContainerPort,
+  pod: PodObject,
+  options: ControlPlaneOptions,
+): { addresses: readonly IpAddress[]; loopback: boolean } {
+  const wildcards = (): readonly IpAddress[] =>
+    ([4, 6] as const)
+      .filter(
+        (family) => pod.addresses.some((address) => address.family === family) && isFamilyEnabled(family, options),
+      )
+      .map(unspecified);
+  const address = port.hostIp === '' ? undefined : tryParseAddress(port.hostIp);
+  if (address === undefined) return { addresses: wildcards(), loopback: false };
+  // Documented as the same as none, but the agent makes no frontend of it (docs/fidelity.md).
+  if (isUnspecified(address)) return { addresses: [], loopback: false };
+  if (!isLoopback(address)) return { addresses: [address], loopback: false };
+  return { addresses: options.netnsCookie ? [unspecified(address.family)] : [], loopback: options.netnsCookie };
+}
+
+/** Told when a pod wants a hostPort that something else has. */
+export type OnConflict = (pod: PodObject, conflict: AddressConflict) => void;
+
+/** Services made of the hostPorts of this node's pods (docs/control-plane.md, "hostPort"). */
+export class HostPorts {
+  readonly #tables: Tables;
+  readonly #options: ControlPlaneOptions;
+  /** Names of the services made for each pod (`namespace/name`). */
+  readonly #made = new Map<string, Map<string, readonly string[]>>();
+
+  constructor(tables: Tables, options: ControlPlaneOptions) {
+    this.#tables = tables;
+    this.#options = options;
+  }
+
+  upsert(pod: PodObject, onConflict: OnConflict): void {
+    const name = nameOf(pod);
+    const wanted = pod.phase === 'Running' && !pod.deleting ? this.#portsOf(pod) : new Map<string, ContainerPort[]>();
+    for (const [service, ports] of wanted) {
+      let conflict = this.#upsertService(pod, service, ports);
+      if (conflict !== undefined && this.#made.get(name)?.has(conflict.owner) === true) {
+        // The pod itself under an earlier uid: its place is free.
+        this.#removeService(name, conflict.owner);
+        conflict = this.#upsertService(pod, service, ports);
+      }
+      if (conflict === undefined) continue;
+      onConflict(pod, conflict);
+      return;
+    }
+    this.#removeExcept(name, wanted);
+  }
+
+  remove(name: string): void {
+    this.#removeExcept(name, new Map());
+  }
+
+  /** The host ports that count, by the name of their service. */
+  #portsOf(pod: PodObject): Map<string, ContainerPort[]> {
+    const services = new Map<string, ContainerPort[]>();
+    const [first, last] = this.#options.nodePortRange;
+    for (const port of pod.ports) {
+      const { hostPort } = port;
+      if (hostPort === 0 || (hostPort >= first && hostPort <= last)) continue;
+      const service = `${nameOf(pod)}:host-port:${hostPort}:${pod.uid}`;
+      const ports = services.get(service);
+      if (ports === undefined) services.set(service, [port]);
+      else ports.push(port);
+    }
+    return services;
+  }
+
+  #upsertService(pod: PodObject, service: string, ports: readonly ContainerPort[]): AddressConflict | undefined {
+    const frontends: FrontendSpec[] = [];
+    const byKey = new Map<string, InstanceSpec>();
+    let loopbackHostPort = false;
+    for (const port of ports) {
+      const { addresses, loopback } = hostAddresses(port, pod, this.#options);
+      loopbackHostPort ||= loopback;
+      for (const address of addresses) {
+        const at = scopedAddress(address, port.hostPort, port.protocol, Scope.EXTERNAL);
+        frontends.push({ at, type: 'HostPort', portName: '', servicePort: port.hostPort });
+      }
+      for (const address of pod.addresses) {
+        const at = scopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
+        byKey.set(at.key, podInstance(at, EMPTY_LIST, 100));
+      }
+    }
+    const conflict = this.#tables.upsertService(syntheticService(service, { loopbackHostPort }), frontends);
+    if (conflict !== undefined) return conflict;
+    const name = nameOf(pod);
+    const made = this.#made.get(name) ?? new Map<string, readonly string[]>();
+    this.#made.set(name, made);
+    const keys = [...byKey.keys()];
+    const gone = (made.get(service) ?? []).filter((key) => !keys.includes(key));
+    made.set(service, keys);
+    this.#tables.upsertInstances(service, 'k8s', [...byKey.values()]);
+    this.#tables.releaseInstances(service, 'k8s', gone);
+    return undefined;
+  }
+
+  #removeExcept(name: string, wanted: ReadonlyMap<string, unknown>): void {
+    const made = this.#made.get(name);
+    if (made === undefined) return;
+    for (const service of made.keys()) if (!wanted.has(service)) this.#removeService(name, service);
+  }
+
+  #removeService(name: string, service: string): void {
+    const made = this.#made.get(name)!;
+    const keys = made.get(service)!;
+    this.#tables.deleteService(service);
+    this.#tables.releaseInstances(service, 'k8s', keys);
+    made.delete(service);
+    if (made.size === 0) this.#made.delete(name);
+  }
+}
+
+/** A backend that is a port of a pod of this node. */
+export const podInstance = (at: InstanceSpec['at'], portNames: readonly string[], weight: number): InstanceSpec => ({
+  at,
+  portNames,
+  weight,
+  nodeName: '',
+  zone: '',
+  forZones: EMPTY_LIST,
+  clusterId: 0,
+  state: BackendState.ACTIVE,
+});

@@ -1,0 +1,62 @@
+/**
+ * Numbers for addresses, as the agent hands them out: always the next one up, so that a freed number comes back only after the counter has
+ * wrapped around; the limit itself is never given.
+ */
+export class IdAllocator {
+  readonly #limit: number;
+  readonly #used = new Set<number>();
+  /** Numbers that an earlier agent gave, until their addresses are seen again or a prune frees them. */
+  readonly #restored = new Map<string, number>();
+  #next = 1;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get used(): number {
+    return this.#used.size;
+  }
+
+  /** Restored numbers that nobody has claimed yet. */
+  get unclaimed(): ReadonlyMap<string, number> {
+    return this.#restored;
+  }
+
+  /** Takes over the number of an earlier agent. The first address that claims a number keeps it. */
+  restore(key: string, id: number): void {
+    if (this.#used.has(id) || this.#restored.has(key)) return;
+    this.#used.add(id);
+    this.#restored.set(key, id);
+  }
+
+  /** A number for an address that has none; 0 when all are taken. */
+  acquire(key: string): number {
+    const restored = this.#restored.get(key);
+    if (restored !== undefined) {
+      this.#restored.delete(key);
+      return restored;
+    }
+    const start = this.#next;
+    do {
+      if (this.#next >= this.#limit) this.#next = 1;
+      const id = this.#next++;
+      if (!this.#used.has(id)) {
+        this.#used.add(id);
+        return id;
+      }
+    } while (this.#next !== start);
+    return 0;
+  }
+
+  release(id: number): void {
+    this.#used.delete(id);
+  }
+
+  /** Frees the restored numbers that nobody claimed, and gives them. */
+  releaseUnclaimed(): number[] {
+    const ids = [...this.#restored.values()];
+    this.#restored.clear();
+    for (const id of ids) this.#used.delete(id);
+    return ids;
+  }
+}

@@ -1,0 +1,185 @@
+import { Scope } from '../lb/layout.ts';
+import { syntheticService, podInstance } from './host-ports.ts';
+import { matches } from './labels.ts';
+import { compareText, type Frontend, type ScopedAddress, scopedAddress, tableOrder } from './model.ts';
+import { EMPTY_LIST, nameOf } from './objects/fields.ts';
+import type { LocalRedirectPolicyObject } from './objects/local-redirect.ts';
+import type { PodObject } from './objects/pod.ts';
+import type { AddressConflict, FrontendSpec, InstanceSpec, Tables } from './tables.ts';
+
+/** What skip-LB asks for one pod: frontends that this pod reaches untranslated. */
+export interface SkipRedirects {
+  /** `namespace/name` */
+  readonly pod: string;
+  readonly frontends: readonly ScopedAddress[];
+}
+
+interface PolicyRecord {
+  readonly policy: LocalRedirectPolicyObject;
+  readonly target: string;
+  backends: readonly string[];
+  /** Addresses that another service has (address matchers). */
+  conflict: AddressConflict | undefined;
+}
+
+/** CiliumLocalRedirectPolicies of this node (docs/control-plane.md, "Local redirect policies"). */
+export class LocalRedirects {
+  readonly #tables: Tables;
+  readonly #policies = new Map<string, PolicyRecord>();
+  readonly #pods = new Map<string, PodObject>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  /** Policies in the order of their names. */
+  policies(): LocalRedirectPolicyObject[] {
+    return [...this.#policies.values()].map(({ policy }) => policy).sort((a, b) => compareText(nameOf(a), nameOf(b)));
+  }
+
+  /** Service frontends that a policy redirects, or those it made. */
+  get conflicts(): readonly { readonly policy: LocalRedirectPolicyObject; readonly conflict: AddressConflict }[] {
+    return [...this.#policies.values()].flatMap(({ policy, conflict }) =>
+      conflict === undefined ? [] : [{ policy, conflict }],
+    );
+  }
+
+  setPod(name: string, pod: PodObject | undefined): void {
+    if (pod === undefined) this.#pods.delete(name);
+    else this.#pods.set(name, pod);
+  }
+
+  removePolicy(name: string): void {
+    const record = this.#policies.get(name);
+    if (record === undefined) return;
+    this.#policies.delete(name);
+    const { target } = record;
+    const entry = this.#tables.entry(target);
+    for (const frontend of [...(entry?.redirectedFrom ?? [])].sort(tableOrder))
+      this.#tables.redirect(frontend, undefined);
+    this.#tables.deleteService(target);
+    this.#tables.releaseInstances(target, 'k8s', record.backends);
+  }
+
+  setPolicy(policy: LocalRedirectPolicyObject): void {
+    const name = nameOf(policy);
+    const old = this.#policies.get(name);
+    if (old !== undefined && old.policy.service !== policy.service) this.removePolicy(name);
+    this.#policies.set(name, {
+      policy,
+      target: `${name}:local-redirect`,
+      backends: old?.backends ?? EMPTY_LIST,
+      conflict: undefined,
+    });
+  }
+
+  /** Brings services, backends and redirects in line with policies and pods. Called after the frontends themselves are up to date. */
+  refresh(): void {
+    for (const name of [...this.#policies.keys()].sort(compareText)) this.#refresh(this.#policies.get(name)!);
+  }
+
+  get isIdle(): boolean {
+    return this.#policies.size === 0;
+  }
+
+  #refresh(record: PolicyRecord): void {
+    const { policy, target } = record;
+    const frontends = policy.address === undefined ? [] : addressFrontends(policy);
+    record.conflict = this.#tables.conflictOf(target, frontends);
+    if (record.conflict !== undefined) return;
+    const entry = this.#tables.entry(target);
+    if (entry?.service === undefined || !sameFrontends(entry.frontends, frontends)) {
+      this.#tables.upsertService(syntheticService(target), frontends);
+    }
+    const wanted = this.#backendsOf(policy);
+    const keys = wanted.map(({ at }) => at.key);
+    if (keys.join() !== record.backends.join()) {
+      this.#tables.upsertInstances(target, 'k8s', wanted);
+      this.#tables.releaseInstances(
+        target,
+        'k8s',
+        record.backends.filter((key) => !keys.includes(key)),
+      );
+      record.backends = keys;
+    }
+    if (policy.service !== '') this.#redirect(policy, target);
+  }
+
+  #redirect(policy: LocalRedirectPolicyObject, target: string): void {
+    const to = this.#tables.entryOf(target);
+    for (const frontend of this.#tables.entry(policy.service)?.frontends ?? []) {
+      if (redirects(policy, frontend)) this.#tables.redirect(frontend, to);
+      else if (frontend.redirectTo === to) this.#tables.redirect(frontend, undefined);
+    }
+  }
+
+  #podsOf(policy: LocalRedirectPolicyObject): PodObject[] {
+    return [...this.#pods.values()]
+      .filter((pod) => pod.namespace === policy.namespace && matches(policy.podSelector, pod.labels))
+      .sort((a, b) => compareText(nameOf(a), nameOf(b)));
+  }
+
+  /** All container ports of the matching pods; port names filter only where several frontend ports are told apart by name. */
+  #backendsOf(policy: LocalRedirectPolicyObject): InstanceSpec[] {
+    const byName = policy.frontendPorts.length > 1;
+    const names = new Set(policy.backendPorts.map(({ name }) => name));
+    const specs = new Map<string, InstanceSpec>();
+    for (const pod of this.#podsOf(policy)) {
+      for (const address of pod.addresses) {
+        for (const port of pod.ports) {
+          if (port.init || (byName && !names.has(port.name.toLowerCase()))) continue;
+          const at = scopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
+          const known = specs.get(at.key);
+          const portNames = port.name === '' ? EMPTY_LIST : [port.name];
+          specs.set(at.key, podInstance(at, known === undefined ? portNames : [...known.portNames, ...portNames], 0));
+        }
+      }
+    }
+    return [...specs.values()];
+  }
+
+  /** Which pods skip which redirected frontends, in the order of the pods' names. */
+  skipRedirects(): SkipRedirects[] {
+    const byPod = new Map<string, ScopedAddress[]>();
+    for (const { policy, target } of this.#policies.values()) {
+      if (!policy.skipRedirectFromBackend) continue;
+      const entry = this.#tables.entry(target);
+      const frontends = policy.service === '' ? (entry?.frontends ?? []) : [...(entry?.redirectedFrom ?? [])];
+      for (const pod of this.#podsOf(policy)) {
+        const name = nameOf(pod);
+        byPod.set(name, [...(byPod.get(name) ?? []), ...frontends]);
+      }
+    }
+    return [...byPod]
+      .map(([pod, frontends]) => ({ pod, frontends: frontends.sort(tableOrder) }))
+      .filter(({ frontends }) => frontends.length > 0)
+      .sort((a, b) => compareText(a.pod, b.pod));
+  }
+}
+
+function addressFrontends(policy: LocalRedirectPolicyObject): FrontendSpec[] {
+  const named = policy.frontendType === 'addr-named-ports';
+  return policy.frontendPorts
+    .map(({ name, port, protocol }) => ({
+      at: scopedAddress(policy.address!, port, protocol, Scope.EXTERNAL),
+      type: 'LocalRedirect' as const,
+      portName: named ? name : '',
+      servicePort: port,
+    }))
+    .sort((a, b) => tableOrder(a.at, b.at));
+}
+
+const sameFrontends = (have: readonly Frontend[], want: readonly FrontendSpec[]): boolean =>
+  have.length === want.length &&
+  have.every((one, i) => one.key === want[i]!.at.key && one.portName === want[i]!.portName);
+
+/** Whether a policy takes over this frontend of its service. */
+function redirects(policy: LocalRedirectPolicyObject, frontend: Frontend): boolean {
+  if (frontend.type !== 'ClusterIP') return false;
+  const { frontendPorts, backendPorts } = policy;
+  const listed = frontendPorts.some(
+    ({ port, protocol }) => port === frontend.servicePort && protocol === frontend.protocol,
+  );
+  if (frontendPorts.length > 0 && !listed) return false;
+  return backendPorts.length <= 1 || backendPorts.some(({ name }) => name === frontend.portName.toLowerCase());
+}

@@ -1,0 +1,381 @@
+import { BackendState } from '../lb/layout.ts';
+import type { LbMaps } from '../lb/maps.ts';
+import { type IpAddress, isUnspecified } from '../net/address.ts';
+import { type Cidr, formatCidr, maskCidr } from '../net/cidr.ts';
+import { flagsOf, affinityOf, checksSourceRanges, masterUnion, usesMaglev } from './flags.ts';
+import { IdAllocator } from './ids.ts';
+import { MaglevTables } from './maglev-tables.ts';
+import { type FaultSource, MapWriteError, MapWriter } from './map-writer.ts';
+import { addressKey, type Frontend, type Instance, type ScopedAddress, scopedAddress, type Service } from './model.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { isFamilyEnabled } from './services.ts';
+import { arrangeSlots, type SlotBackend, type Slots } from './slots.ts';
+
+/** A backend in the maps. */
+interface BackendRecord {
+  readonly at: ScopedAddress;
+  readonly id: number;
+  /** Map frontends that list it. */
+  users: number;
+  /** Revision of the table row that the map entry shows; -1 before it was written. */
+  revision: number;
+}
+
+/** What the maps hold for one address: a frontend's own or, for a wildcard one, that of the node. */
+interface MapFrontend {
+  readonly at: ScopedAddress;
+  readonly id: number;
+  /** Highest slot that may have been written. */
+  slots: number;
+  backends: BackendRecord[];
+  ranges: readonly Cidr[];
+  /** Entries for the node's addresses, of a wildcard frontend. */
+  copies: Map<string, MapFrontend> | undefined;
+}
+
+const NO_RANGES: readonly Cidr[] = Object.freeze([]);
+
+/** Whether the map entries of this frontend are repeated for each address of the node. */
+export const isWildcard = (frontend: Frontend): boolean =>
+  (frontend.type === 'NodePort' || frontend.type === 'HostPort') && isUnspecified(frontend.address);
+
+/** How a reconciliation went. */
+export interface ReconcileResult {
+  /** Frontends brought up to date or removed. */
+  readonly done: number;
+  /** Frontends whose update a map refused; they are tried again with the next reconciliation. */
+  readonly failed: readonly Frontend[];
+}
+
+/**
+ * Brings the maps in line with frontends, one at a time and idempotently (docs/control-plane.md, "Map contents"). What it knows
+ * of the maps is keyed by full address; a refused write leaves it able to carry on where it stopped.
+ */
+export class Reconciler {
+  readonly writer: MapWriter;
+  readonly serviceIds: IdAllocator;
+  readonly backendIds: IdAllocator;
+  readonly maglev: MaglevTables;
+  readonly #options: ControlPlaneOptions;
+  readonly #frontends = new Map<string, MapFrontend>();
+  readonly #backends = new Map<string, BackendRecord>();
+  /** Backends, by frontend, that an earlier agent had taken out of selection. */
+  readonly #quarantined = new Map<string, Set<string>>();
+  #nodeAddresses: readonly IpAddress[] = [];
+
+  constructor(maps: LbMaps, options: ControlPlaneOptions, fault?: FaultSource) {
+    this.#options = options;
+    this.writer = new MapWriter(maps, fault);
+    this.serviceIds = new IdAllocator(options.maxServiceId);
+    this.backendIds = new IdAllocator(options.maxBackendId);
+    this.maglev = new MaglevTables(options.maglevTableSize, options.maglevHashSeed);
+  }
+
+  get nodeAddresses(): readonly IpAddress[] {
+    return this.#nodeAddresses;
+  }
+
+  /** Addresses of the node that wildcard frontends get entries for, in the order of their ids. */
+  setNodeAddresses(addresses: readonly IpAddress[]): void {
+    this.#nodeAddresses = addresses;
+  }
+
+  /** Service id of a frontend's own map entries; 0 when it has none. */
+  idOf(key: string): number {
+    return this.#frontends.get(key)?.id ?? 0;
+  }
+
+  /** Backend id of an address; 0 when no frontend lists it. */
+  backendIdOf(key: string): number {
+    return this.#backends.get(key)?.id ?? 0;
+  }
+
+  /** Frontends for which an earlier agent's quarantine still counts. */
+  get quarantineCount(): number {
+    return this.#quarantined.size;
+  }
+
+  /** Updates one frontend. @throws MapWriteError */
+  update(frontend: Frontend, service: Service, instances: readonly Instance[]): void {
+    if (!isFamilyEnabled(frontend.address.family, this.#options)) return;
+    const own = this.#acquireFrontend(frontend);
+    this.#write(own, frontend, service, instances);
+    if (!isWildcard(frontend)) return;
+    const copies = (own.copies ??= new Map<string, MapFrontend>());
+    const wanted = new Set<string>();
+    for (const address of this.#nodeAddresses) {
+      if (address.family !== frontend.address.family) continue;
+      const at = scopedAddress(address, frontend.port, frontend.protocol, frontend.scope);
+      wanted.add(at.key);
+      const copy = this.#acquireFrontend(at);
+      copies.set(at.key, copy);
+      this.#write(copy, frontend, service, instances);
+    }
+    this.#removeCopies(copies, wanted);
+  }
+
+  /** Removes a frontend's entries. @throws MapWriteError */
+  remove(at: ScopedAddress): void {
+    const own = this.#frontends.get(at.key);
+    if (own === undefined) return;
+    const { copies } = own;
+    this.#remove(own);
+    if (copies !== undefined) this.#removeCopies(copies, new Set());
+    this.#frontends.delete(at.key);
+    this.serviceIds.release(own.id);
+  }
+
+  #removeCopies(copies: Map<string, MapFrontend>, wanted: ReadonlySet<string>): void {
+    for (const [key, copy] of copies) {
+      if (wanted.has(key)) continue;
+      this.#remove(copy);
+      copies.delete(key);
+      if (this.#frontends.get(key) === copy) {
+        this.#frontends.delete(key);
+        this.serviceIds.release(copy.id);
+      }
+    }
+  }
+
+  #acquireFrontend(at: ScopedAddress): MapFrontend {
+    const known = this.#frontends.get(at.key);
+    if (known !== undefined) return known;
+    const id = this.serviceIds.acquire(at.key);
+    if (id === 0) throw new MapWriteError('no service id left');
+    const { key, address, port, protocol, scope } = at;
+    const made: MapFrontend = {
+      at: { key, address, port, protocol, scope },
+      id,
+      slots: 0,
+      backends: [],
+      ranges: this.#restoredRanges.get(id) ?? NO_RANGES,
+      copies: undefined,
+    };
+    this.#restoredRanges.delete(id);
+    this.#frontends.set(key, made);
+    return made;
+  }
+
+  #write(target: MapFrontend, frontend: Frontend, service: Service, instances: readonly Instance[]): void {
+    const { writer } = this;
+    const { at, id } = target;
+    const slots = this.#arrange(target, instances);
+    const flags = flagsOf(frontend, service, at, this.#options);
+    this.#dropOrphans(target, slots.backends);
+    this.#writeSlots(target, frontend, service, slots, flags);
+    this.#writeMaglev(target, frontend, service, slots);
+    this.#writeRanges(target, checksSourceRanges(frontend, service, this.#options) ? service.sourceRanges : NO_RANGES);
+    writer.setReverseNat(id, at.address, at.port);
+    writer.setService(at, 0, {
+      union: masterUnion(frontend, service, this.#options),
+      count: slots.count,
+      revNatIndex: id,
+      flags,
+      qcount: slots.qcount,
+    });
+    const last = slots.backends.length;
+    for (let slot = last + 1; slot <= target.slots; slot++) writer.deleteService(at, slot);
+    target.slots = last;
+  }
+
+  #arrange(target: MapFrontend, instances: readonly Instance[]): Slots {
+    const quarantined = this.#quarantined.get(target.at.key);
+    if (quarantined === undefined) return arrangeSlots(instances, undefined);
+    for (const instance of instances) if (instance.healthKnown) quarantined.delete(instance.backend.key);
+    if (quarantined.size === 0) this.#quarantined.delete(target.at.key);
+    return arrangeSlots(instances, (instance) => quarantined.has(instance.backend.key));
+  }
+
+  #dropOrphans(target: MapFrontend, wanted: readonly SlotBackend[]): void {
+    if (target.backends.length === 0) return;
+    const keys = new Set(wanted.map(({ instance }) => instance.backend.key));
+    this.#release(target, false, (record) => !keys.has(record.at.key));
+  }
+
+  /**
+   * Lets go of backends: those that nobody else lists leave the maps with their ids. The affinity match of one that others list stays
+   * behind unless the frontend itself goes, as with the agent (docs/fidelity.md).
+   */
+  #release(target: MapFrontend, leaving: boolean, isGone: (record: BackendRecord) => boolean): void {
+    const { writer } = this;
+    for (let i = 0; i < target.backends.length;) {
+      const record = target.backends[i]!;
+      if (!isGone(record)) {
+        i++;
+        continue;
+      }
+      if (record.users === 1) writer.deleteBackend(record.at.address.family, record.id);
+      if (leaving || record.users === 1) writer.deleteAffinityMatch(target.id, record.id);
+      record.users--;
+      if (record.users === 0) {
+        this.#backends.delete(record.at.key);
+        this.backendIds.release(record.id);
+      }
+      target.backends.splice(i, 1);
+    }
+  }
+
+  #acquireBackend(target: MapFrontend, held: ReadonlySet<BackendRecord>, at: ScopedAddress): BackendRecord {
+    let record = this.#backends.get(at.key);
+    if (record === undefined) {
+      const id = this.backendIds.acquire(at.key);
+      if (id === 0) throw new MapWriteError('no backend id left');
+      record = { at, id, users: 0, revision: -1 };
+      this.#backends.set(at.key, record);
+    }
+    if (!held.has(record)) {
+      record.users++;
+      target.backends.push(record);
+    }
+    return record;
+  }
+
+  #writeSlots(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots, flags: number): void {
+    const { writer } = this;
+    const { at, id } = target;
+    const withAffinity = affinityOf(frontend, service, this.#options) !== undefined;
+    const held = new Set(target.backends);
+    const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
+    slots.backends.forEach(({ instance }, i) => {
+      const { backend } = instance;
+      const record = this.#acquireBackend(target, held, backend);
+      if (record.revision < backend.revision) {
+        writer.setBackend(record.id, {
+          address: backend.address,
+          port: backend.port,
+          protocol: backend.protocol,
+          state: instance.state,
+          clusterId: 0,
+          zone: 0,
+        });
+        record.revision = backend.revision;
+      }
+      if (i + 1 > target.slots) target.slots = i + 1;
+      value.union = record.id;
+      writer.setService(at, i + 1, value);
+      if (withAffinity && instance.state === BackendState.ACTIVE) writer.addAffinityMatch(id, record.id);
+      else writer.deleteAffinityMatch(id, record.id);
+    });
+  }
+
+  #writeMaglev(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots): void {
+    const { family } = target.at.address;
+    if (slots.count > 0 && usesMaglev(frontend, service, target.at, this.#options)) {
+      const backends = slots.backends.slice(0, slots.count).map(({ instance }) => ({
+        id: this.#backends.get(instance.backend.key)!.id,
+        at: instance.backend,
+        weight: instance.weight,
+      }));
+      this.writer.setMaglev(family, target.id, this.maglev.acquire(target, backends));
+    } else {
+      this.writer.deleteMaglev(family, target.id);
+      this.maglev.release(target);
+    }
+  }
+
+  /** Adds, then removes: two ranges with one masked prefix are one entry, which stays while either is wanted. */
+  #writeRanges(target: MapFrontend, wanted: readonly Cidr[]): void {
+    if (wanted.length === 0 && target.ranges.length === 0) return;
+    const { family } = target.at.address;
+    const own = wanted.filter((cidr) => cidr.address.family === family);
+    const old = target.ranges;
+    target.ranges = [...old, ...own];
+    for (const cidr of own) this.writer.addSourceRange(target.id, cidr);
+    const kept = new Set(own.map(maskedText));
+    for (const cidr of old) if (!kept.has(maskedText(cidr))) this.writer.deleteSourceRange(target.id, cidr);
+    target.ranges = own;
+  }
+
+  #remove(target: MapFrontend): void {
+    const { writer } = this;
+    const { at, id } = target;
+    const { family } = at.address;
+    this.#quarantined.delete(at.key);
+    writer.deleteMaglev(family, id);
+    this.maglev.release(target);
+    this.#release(target, true, () => true);
+    for (let slot = 0; slot <= target.slots; slot++) writer.deleteService(at, slot);
+    writer.deleteReverseNat(family, id);
+    for (const cidr of target.ranges) writer.deleteSourceRange(id, cidr);
+    target.ranges = NO_RANGES;
+  }
+
+  readonly #restoredRanges = new Map<number, Cidr[]>();
+
+  /** Takes over what an earlier agent left in the maps: ids by address, quarantined backends, source ranges. */
+  restore(): void {
+    const { maps } = this.writer;
+    for (const family of [maps.v4, maps.v6]) {
+      const backendKeys = new Map<number, string>();
+      for (const [id, value] of family.backends.entries()) {
+        const key = addressKey(value.address, value.port, value.protocol, 0);
+        backendKeys.set(id, key);
+        this.backendIds.restore(key, id);
+      }
+      const masters = new Map<string, { count: number; qcount: number }>();
+      const slots = new Map<string, Map<number, string>>();
+      for (const [key, value] of family.services.entries()) {
+        const at = addressKey(key.address, key.port, key.protocol, key.scope);
+        if (key.slot === 0) {
+          masters.set(at, value);
+          this.serviceIds.restore(at, value.revNatIndex);
+        } else {
+          const backend = backendKeys.get(value.union);
+          if (!slots.has(at)) slots.set(at, new Map());
+          if (backend !== undefined) slots.get(at)!.set(key.slot, backend);
+        }
+      }
+      this.#restoreQuarantine(masters, slots);
+      for (const { revNatIndex, cidr } of family.sourceRanges.entries()) {
+        const known = this.#restoredRanges.get(revNatIndex);
+        if (known === undefined) this.#restoredRanges.set(revNatIndex, [cidr]);
+        else known.push(cidr);
+      }
+    }
+  }
+
+  /** Backends in the slots after COUNT, where the slots are what the master says. */
+  #restoreQuarantine(
+    masters: ReadonlyMap<string, { count: number; qcount: number }>,
+    slots: ReadonlyMap<string, ReadonlyMap<number, string>>,
+  ): void {
+    for (const [at, { count, qcount }] of masters) {
+      const backends = slots.get(at);
+      if (qcount === 0 || backends?.size !== count + qcount) continue;
+      const quarantined = new Set<string>();
+      for (const [slot, backend] of backends) if (slot > count) quarantined.add(backend);
+      this.#quarantined.set(at, quarantined);
+    }
+  }
+
+  /** Removes from the maps what no frontend accounts for. */
+  prune(): void {
+    const { writer } = this;
+    const { maps } = writer;
+    this.serviceIds.releaseUnclaimed();
+    this.backendIds.releaseUnclaimed();
+    const ids = new Set([...this.#frontends.values()].map((target) => target.id));
+    const backends = new Set([...this.#backends.values()].map((record) => record.id));
+    for (const family of [maps.v4, maps.v6]) {
+      for (const [key] of family.services.entries()) {
+        const at = scopedAddress(key.address, key.port, key.protocol, key.scope);
+        const target = this.#frontends.get(at.key);
+        if (target === undefined || key.slot > target.slots) writer.deleteService(at, key.slot);
+      }
+      for (const [id] of family.backends.entries()) {
+        if (!backends.has(id)) writer.deleteBackend(family.family, id);
+      }
+      for (const [id] of family.reverseNat.entries()) {
+        if (!ids.has(id)) writer.deleteReverseNat(family.family, id);
+      }
+      for (const { revNatIndex, cidr } of family.sourceRanges.entries()) {
+        if (!ids.has(revNatIndex)) writer.deleteSourceRange(revNatIndex, cidr);
+      }
+      for (const [id] of family.maglev.entries()) {
+        if (!ids.has(id)) writer.deleteMaglev(family.family, id);
+      }
+    }
+  }
+}
+
+const maskedText = (cidr: Cidr): string => formatCidr(maskCidr(cidr));

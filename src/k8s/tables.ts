@@ -1,0 +1,379 @@
+import { BackendState } from '../lb/layout.ts';
+import { cidrContains, type Cidr } from '../net/cidr.ts';
+import {
+  Backend,
+  compareText,
+  Frontend,
+  type FrontendType,
+  type Instance,
+  type ProxyRedirect,
+  type ScopedAddress,
+  type Service,
+  ServiceEntry,
+  type Source,
+  SOURCE_PRIORITY,
+  tableOrder,
+} from './model.ts';
+
+/** A frontend that a service wants. */
+export interface FrontendSpec {
+  readonly at: ScopedAddress;
+  readonly type: FrontendType;
+  readonly portName: string;
+  readonly servicePort: number;
+}
+
+/** A backend that a service gets from a source. */
+export interface InstanceSpec {
+  readonly at: ScopedAddress;
+  readonly portNames: readonly string[];
+  readonly weight: number;
+  readonly nodeName: string;
+  readonly zone: string;
+  readonly forZones: readonly string[];
+  readonly clusterId: number;
+  readonly state: number;
+}
+
+/** One service claims an address that another one has: the whole change is refused. */
+export interface AddressConflict {
+  readonly address: string;
+  readonly owner: string;
+}
+
+const instanceOrder = (a: Instance, b: Instance): number =>
+  tableOrder(a.backend, b.backend) || SOURCE_PRIORITY[a.source] - SOURCE_PRIORITY[b.source];
+
+/** Index of the first element not before `key` in a sorted array. */
+function lowerBound<T, K>(sorted: readonly T[], key: K, compare: (element: T, key: K) => number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(sorted[middle]!, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function insertSorted(entry: ServiceEntry, added: Instance[]): void {
+  if (added.length > 1) added.sort(instanceOrder);
+  const { instances } = entry;
+  if (instances.length === 0) entry.instances = added;
+  else if (instanceOrder(instances.at(-1)!, added[0]!) < 0) for (const instance of added) instances.push(instance);
+  else entry.instances = [...instances, ...added].sort(instanceOrder);
+}
+
+/**
+ * The tables of the control plane: services with their frontends, and backends with what each service sees in them. Every change
+ * marks the frontends it concerns; `takeDirty` gives them to the reconciler in the order of their last change.
+ */
+export class Tables {
+  readonly #entries = new Map<string, ServiceEntry>();
+  readonly #frontends = new Map<string, Frontend>();
+  readonly #backends = new Map<string, Backend>();
+  /** Deleted frontends whose map entries are still there, by address: an address that comes back takes them over. */
+  readonly #leaving = new Map<string, Frontend>();
+  #dirty = new Set<Frontend>();
+  #services = 0;
+
+  get serviceCount(): number {
+    return this.#services;
+  }
+
+  get frontendCount(): number {
+    return this.#frontends.size;
+  }
+
+  get backendCount(): number {
+    return this.#backends.size;
+  }
+
+  entry(name: string): ServiceEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  frontend(key: string): Frontend | undefined {
+    return this.#frontends.get(key);
+  }
+
+  backend(key: string): Backend | undefined {
+    return this.#backends.get(key);
+  }
+
+  /** Service rows in the order of their names. */
+  services(): ServiceEntry[] {
+    return [...this.#entries.values()]
+      .filter((entry) => entry.service !== undefined)
+      .sort((a, b) => compareText(a.name, b.name));
+  }
+
+  /** Frontend rows in table order. */
+  frontends(): Frontend[] {
+    return [...this.#frontends.values()].sort(tableOrder);
+  }
+
+  /** Backend rows in table order. */
+  backends(): Backend[] {
+    return [...this.#backends.values()].sort(tableOrder);
+  }
+
+  /** Frontends in no particular order. */
+  allFrontends(): IterableIterator<Frontend> {
+    return this.#frontends.values();
+  }
+
+  allEntries(): IterableIterator<ServiceEntry> {
+    return this.#entries.values();
+  }
+
+  entryOf(name: string): ServiceEntry {
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      entry = new ServiceEntry(name);
+      this.#entries.set(name, entry);
+    }
+    return entry;
+  }
+
+  #dropIfEmpty(entry: ServiceEntry): void {
+    if (
+      entry.service === undefined &&
+      entry.frontends.length === 0 &&
+      entry.instances.length === 0 &&
+      entry.redirectedFrom === undefined &&
+      entry.proxyRedirect === undefined
+    ) {
+      this.#entries.delete(entry.name);
+    }
+  }
+
+  /** First conflict of the wanted frontends with frontends of other services. */
+  conflictOf(name: string, frontends: readonly FrontendSpec[]): AddressConflict | undefined {
+    for (const { at } of frontends) {
+      const owner = this.#frontends.get(at.key)?.entry;
+      if (owner !== undefined && owner.name !== name) return { address: at.key, owner: owner.name };
+    }
+    return undefined;
+  }
+
+  /**
+   * Sets a service and its frontends, in the order given; frontends no longer wanted go. Refused as a whole, with the conflict as the
+   * answer, when another service has one of the addresses.
+   */
+  upsertService(service: Service, frontends: readonly FrontendSpec[]): AddressConflict | undefined {
+    const conflict = this.conflictOf(service.name, frontends);
+    if (conflict !== undefined) return conflict;
+    const entry = this.entryOf(service.name);
+    if (entry.service === undefined) this.#services++;
+    entry.service = service;
+    const before = entry.frontends;
+    const after = new Map<string, Frontend>();
+    for (const spec of frontends) after.set(spec.at.key, this.#upsertFrontend(entry, spec, after.get(spec.at.key)));
+    entry.frontends = [...after.values()];
+    if (entry.frontends.length > 1) entry.frontends.sort(tableOrder);
+    for (const frontend of before) {
+      if (!after.has(frontend.key)) this.#deleteFrontend(frontend);
+    }
+    return undefined;
+  }
+
+  #upsertFrontend(entry: ServiceEntry, spec: FrontendSpec, twin: Frontend | undefined): Frontend {
+    const { at, type, portName, servicePort } = spec;
+    let frontend = twin ?? this.#frontends.get(at.key);
+    if (
+      frontend === undefined ||
+      frontend.type !== type ||
+      frontend.portName !== portName ||
+      frontend.servicePort !== servicePort
+    ) {
+      const old = frontend;
+      frontend = new Frontend(at, type, entry, portName, servicePort);
+      if (old !== undefined) {
+        this.#dirty.delete(old);
+        this.redirect(old, undefined);
+      }
+      this.#frontends.set(at.key, frontend);
+      const leaving = this.#leaving.get(at.key);
+      if (leaving !== undefined) {
+        this.#leaving.delete(at.key);
+        this.#dirty.delete(leaving);
+      }
+    }
+    this.touch(frontend);
+    return frontend;
+  }
+
+  #deleteFrontend(frontend: Frontend): void {
+    this.redirect(frontend, undefined);
+    this.#frontends.delete(frontend.key);
+    frontend.deleted = true;
+    this.#leaving.set(frontend.key, frontend);
+    this.touch(frontend);
+  }
+
+  /** Deletes a service and its frontends; its backends stay. */
+  deleteService(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry?.service === undefined) return;
+    this.#services--;
+    entry.service = undefined;
+    for (const frontend of entry.frontends) this.#deleteFrontend(frontend);
+    entry.frontends = [];
+    this.#dropIfEmpty(entry);
+  }
+
+  /** Marks a frontend as changed now. */
+  touch(frontend: Frontend): void {
+    this.#dirty.delete(frontend);
+    this.#dirty.add(frontend);
+  }
+
+  /** Marks all frontends that take their backends from `entry` or belong to it. */
+  touchService(entry: ServiceEntry): void {
+    for (const frontend of entry.frontends) this.touch(frontend);
+    if (entry.redirectedFrom === undefined) return;
+    for (const frontend of [...entry.redirectedFrom].sort(tableOrder)) this.touch(frontend);
+  }
+
+  /** The changed frontends, in the order of their last change; they count as unchanged from now on. */
+  takeDirty(): Set<Frontend> {
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    return dirty;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+
+  /** Whether the row (or, of a deleted one, its removal) still is what its address stands for. */
+  isCurrent(frontend: Frontend): boolean {
+    return (frontend.deleted ? this.#leaving : this.#frontends).get(frontend.key) === frontend;
+  }
+
+  /** The map entries of a deleted frontend are gone. */
+  forget(frontend: Frontend): void {
+    if (this.#leaving.get(frontend.key) === frontend) this.#leaving.delete(frontend.key);
+  }
+
+  /** Makes a frontend take its backends from another service. */
+  redirect(frontend: Frontend, target: ServiceEntry | undefined): void {
+    const old = frontend.redirectTo;
+    if (old === target) return;
+    if (old !== undefined) {
+      old.redirectedFrom?.delete(frontend);
+      if (old.redirectedFrom?.size === 0) old.redirectedFrom = undefined;
+      this.#dropIfEmpty(old);
+    }
+    frontend.redirectTo = target;
+    if (target !== undefined) (target.redirectedFrom ??= new Set()).add(frontend);
+    if (!frontend.deleted) this.touch(frontend);
+  }
+
+  /** Sets or ends a service's L7 redirect, whether or not the service exists yet. */
+  setProxyRedirect(name: string, redirect: ProxyRedirect | undefined): void {
+    const entry = redirect === undefined ? this.#entries.get(name) : this.entryOf(name);
+    if (entry === undefined) return;
+    entry.proxyRedirect = redirect;
+    this.touchService(entry);
+    this.#dropIfEmpty(entry);
+  }
+
+  /** Adds backends to a service, or replaces what is known of them. Known health is kept. */
+  upsertInstances(name: string, source: Source, specs: readonly InstanceSpec[]): void {
+    if (specs.length === 0) return;
+    const entry = this.entryOf(name);
+    const added: Instance[] = [];
+    for (const spec of specs) {
+      let backend = this.#backends.get(spec.at.key);
+      if (backend === undefined) {
+        backend = new Backend(spec.at);
+        this.#backends.set(backend.key, backend);
+      }
+      const known = backend.instances.find((one) => one.entry === entry && one.source === source);
+      const instance: Instance = {
+        backend,
+        entry,
+        source,
+        portNames: spec.portNames,
+        weight: spec.weight,
+        nodeName: spec.nodeName,
+        zone: spec.zone,
+        forZones: spec.forZones,
+        clusterId: spec.clusterId,
+        state: spec.state,
+        unhealthy: known === undefined ? false : known.unhealthy,
+        healthKnown: known === undefined ? false : known.healthKnown,
+      };
+      if (known !== undefined) this.#replace(known, instance);
+      else {
+        if (backend.instances.length === 0) backend.instances = [instance];
+        else backend.instances.splice(lowerBound(backend.instances, instance, rowOrder), 0, instance);
+        backend.revision++;
+        added.push(instance);
+      }
+    }
+    if (added.length > 0) insertSorted(entry, added);
+    this.touchService(entry);
+  }
+
+  #replace(known: Instance, instance: Instance): void {
+    const { backend, entry } = known;
+    backend.instances[backend.instances.indexOf(known)] = instance;
+    let at = lowerBound(entry.instances, known, instanceOrder);
+    while (entry.instances[at] !== known) at++;
+    entry.instances[at] = instance;
+    backend.revision++;
+  }
+
+  /** Takes backends away from a service as far as `source` gave them. */
+  releaseInstances(name: string, source: Source, keys: Iterable<string>): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    let changed = false;
+    for (const key of keys) {
+      const backend = this.#backends.get(key);
+      const instance = backend?.instances.find((one) => one.entry === entry && one.source === source);
+      if (backend === undefined || instance === undefined) continue;
+      backend.instances.splice(backend.instances.indexOf(instance), 1);
+      backend.revision++;
+      let at = lowerBound(entry.instances, instance, instanceOrder);
+      while (entry.instances[at] !== instance) at++;
+      entry.instances.splice(at, 1);
+      if (backend.instances.length === 0) this.#backends.delete(key);
+      changed = true;
+    }
+    if (!changed) return;
+    this.touchService(entry);
+    this.#dropIfEmpty(entry);
+  }
+
+  /** Health of a backend as a service sees it. False when there is no such backend of the service. */
+  setHealth(name: string, key: string, healthy: boolean): boolean {
+    const backend = this.#backends.get(key);
+    const known = backend?.instances.filter((one) => one.entry.name === name) ?? [];
+    if (known.length === 0) return false;
+    for (const instance of known) this.#replace(instance, { ...instance, unhealthy: !healthy, healthKnown: true });
+    this.touchService(known[0]!.entry);
+    return true;
+  }
+
+  /** Removes every service and backend that came from `source`. */
+  deleteSource(source: Source): void {
+    for (const entry of this.#entries.values()) {
+      const keys = entry.instances.filter((one) => one.source === source).map((one) => one.backend.key);
+      if (entry.service?.source === source) this.deleteService(entry.name);
+      this.releaseInstances(entry.name, source, keys);
+    }
+  }
+}
+
+const rowOrder = (a: Instance, b: Instance): number =>
+  compareText(a.entry.name, b.entry.name) || SOURCE_PRIORITY[a.source] - SOURCE_PRIORITY[b.source];
+
+/** Whether the backend is alive for anyone: UDP sockets bound to one that is not get closed. */
+export const isAlive = (backend: Backend): boolean =>
+  backend.instances.some((one) => one.state <= BackendState.TERMINATING && !one.unhealthy);
+
+export const inCidr = (row: ScopedAddress, cidr: Cidr): boolean => cidrContains(cidr, row.address);
