@@ -1,11 +1,13 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { labBenchmarks } from './lab.ts';
 import { maglevBenchmarks } from './maglev.ts';
 import { type Benchmark, measure, type Result } from './measure.ts';
 import { selectBenchmarks } from './select.ts';
 
 /** Every group of benchmarks; inputs are made only for groups that run. */
 const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
+  lab: labBenchmarks,
   maglev: maglevBenchmarks,
   select: selectBenchmarks,
 };

@@ -3,7 +3,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 /** What each folder of src may import from; ARCHITECTURE.md draws it. */
-const BASE = ['text', 'net', 'yaml', 'hash', 'maglev', 'config', 'lb', 'node'];
+const BASE = ['text', 'net', 'yaml', 'hash', 'maglev', 'lab', 'config', 'lb', 'node'];
 const PACKETS = ['conntrack', 'nat', 'policy', 'socket', 'datapath'];
 const ORDER = [
   ...BASE,

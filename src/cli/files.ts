@@ -52,14 +52,16 @@ export function decode(name: string, bytes: Uint8Array): string {
   }
 }
 
-/** Reads a file (or standard input) as text. @throws LbtwinError `unreadable-file` */
-export async function readText(name: string, io: Io): Promise<string> {
-  if (name === '-') return decode('standard input', await io.stdin());
-  let bytes: Uint8Array;
+/** Reads a file (or standard input) as it is. @throws LbtwinError `unreadable-file` */
+export async function readBytes(name: string, io: Io): Promise<Uint8Array> {
+  if (name === '-') return io.stdin();
   try {
-    bytes = readFileSync(name);
+    return readFileSync(name);
   } catch (error) {
     throw why(name, error);
   }
-  return decode(name, bytes);
 }
+
+/** Reads a file (or standard input) as text. @throws LbtwinError `unreadable-file` */
+export const readText = async (name: string, io: Io): Promise<string> =>
+  decode(name === '-' ? 'standard input' : name, await readBytes(name, io));

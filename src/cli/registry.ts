@@ -12,7 +12,7 @@ import type { Command } from './command.ts';
  */
 
 export interface CommandEntry {
-  readonly group: 'Ask' | "Show, in the agent's formats" | 'Compare and check';
+  readonly group: 'Ask' | "Show, in the agent's formats" | 'Compare and check' | 'Plan and measure';
   readonly summary: string;
   readonly load: () => Promise<{ readonly default: Command }>;
 }
@@ -20,13 +20,28 @@ export interface CommandEntry {
 /** Every command by its words; several words make a subcommand. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   'snat plan': {
-    group: 'Compare and check',
+    group: 'Plan and measure',
     summary: 'how many flows to one destination a node can translate',
     load: () => import('./commands/snat-plan.ts'),
   },
   'ct plan': {
-    group: 'Compare and check',
+    group: 'Plan and measure',
     summary: 'how full the conntrack and NAT maps get',
     load: () => import('./commands/ct-plan.ts'),
+  },
+  churn: {
+    group: 'Plan and measure',
+    summary: 'which live connections a change of backends moves, by algorithm',
+    load: () => import('./commands/churn.ts'),
+  },
+  'maglev plan': {
+    group: 'Plan and measure',
+    summary: 'which Maglev table size: balance, needless moves, memory',
+    load: () => import('./commands/maglev-plan.ts'),
+  },
+  spread: {
+    group: 'Plan and measure',
+    summary: 'why load is uneven: connections replayed through Maglev, random and least connections',
+    load: () => import('./commands/spread.ts'),
   },
 };

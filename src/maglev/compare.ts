@@ -53,10 +53,10 @@ export function compareTables(
       { allowed: 'two tables of one size' },
     );
   }
-  const ids = largest(before, largest(after, 0)) < DIRECT ? undefined : numberIds(before, after);
-  return ids === undefined
-    ? compareDense(before, after, Math.max(largest(before, 0), largest(after, 0)) + 1, options, (index) => index)
-    : compareDense(ids.before, ids.after, ids.names.length, options, (index) => ids.names[index]!);
+  const max = largest(before, largest(after, 0));
+  if (max < DIRECT) return compareDense(before, after, max + 1, options, (index) => index);
+  const ids = numberIds(before, after);
+  return compareDense(ids.before, ids.after, ids.names.length, options, (index) => ids.names[index]!);
 }
 
 function largest(table: ArrayLike<number>, start: number): number {

@@ -1,0 +1,126 @@
+import {
+  ALGORITHMS,
+  checkFlowOptions,
+  type ChurnSpec,
+  churnSteps,
+  DEFAULT_ALGORITHMS,
+  parseAlgorithm,
+  parsePlan,
+  parseShare,
+  PLAN_FORMS,
+} from '../../lab/index.ts';
+import { DEFAULT_TABLE_SIZE } from '../../maglev/index.ts';
+import { type ChurnReport, churnJson, formatChurn } from '../../report/lab/churn.ts';
+import { churnHtml, churnSvg } from '../../report/lab/churn-page.ts';
+import { type Args, usageError } from '../args.ts';
+import { type Command, Exit } from '../command.ts';
+import { runChurns } from '../lab/churn.ts';
+import { backendOptions, backendsOf, labOptions, seedOf, threadsOf } from '../lab/options.ts';
+
+const OUTPUTS = ['text', 'json', 'svg', 'html'] as const;
+
+const FORMAT: Readonly<Record<(typeof OUTPUTS)[number], (report: ChurnReport) => string>> = {
+  text: formatChurn,
+  json: (report) => `${JSON.stringify(churnJson(report), undefined, 2)}\n`,
+  svg: churnSvg,
+  html: churnHtml,
+};
+
+/** Everything but the algorithm. */
+function readSpec(args: Args): Omit<ChurnSpec, 'algorithm'> {
+  const { count, weights } = backendsOf(args);
+  const clients = args.integer('clients', 1, 0x7fffffff);
+  const ctSize = args.integer('ct-size', 1, 0x7fffffff);
+  const turnover = args.parsed('turnover', (text) => parseShare(text));
+  args.required('plan');
+  return {
+    plan: args.parsed('plan', (text) => parsePlan(text, args.string('surge'), args.string('unavailable')))!,
+    backends: count,
+    ...(weights === undefined ? {} : { weights }),
+    flows: args.integer('flows', 1, 0x7fffffff) ?? 200_000,
+    ...(clients === undefined ? {} : { clients }),
+    ...(ctSize === undefined ? {} : { ctSize }),
+    ...(turnover === undefined ? {} : { turnover }),
+    affinity: args.flag('affinity'),
+    tableSize: args.integer('table-size', 1, 0x7fffffff) ?? DEFAULT_TABLE_SIZE,
+    seed: seedOf(args),
+  };
+}
+
+function readAlgorithms(args: Args, weighted: boolean): string[] {
+  const named = args.strings('algorithm').flatMap((text) => text.split(','));
+  const variant = args.string('variant');
+  const known = (weighted ? DEFAULT_ALGORITHMS.filter((name) => name !== 'jump') : DEFAULT_ALGORITHMS).slice(1);
+  const chosen = named.length > 0 ? named : [...(variant === undefined ? ['maglev'] : []), ...known];
+  const all = variant === undefined ? chosen : [variant === 'cilium' ? 'maglev' : variant, ...chosen];
+  return [...new Set(all)].map((name) => parseAlgorithm(name).name);
+}
+
+const command: Command = {
+  usage: ['--backends N --plan PLAN [options]', '--weights LIST --plan PLAN [options]'],
+  description: `Sends live connections through a change of backends, the way the datapath treats them (conntrack first, then session affinity,
+then the table or chance), and counts for each step and algorithm which connections move and which are saved by their
+conntrack entry. Plans: ${PLAN_FORMS}.
+A rolling update drains old backends for one step. The HTML report is one self-contained file.`,
+  options: {
+    ...backendOptions,
+    plan: { type: 'string', value: 'PLAN', help: `what happens: ${PLAN_FORMS}` },
+    surge: { type: 'string', value: 'SHARE', help: 'rolling: backends above the wanted number (default: 25%)' },
+    unavailable: { type: 'string', value: 'SHARE', help: 'rolling: backends that may be missing (default: 0%)' },
+    flows: { type: 'string', value: 'N', help: 'live connections (default: 200000)' },
+    clients: { type: 'string', value: 'N', help: 'different client addresses (default: a quarter of the flows)' },
+    'ct-size': { type: 'string', value: 'N', help: 'connections that conntrack holds (default: all)' },
+    affinity: { type: 'boolean', help: 'session affinity by client address' },
+    turnover: { type: 'string', value: 'SHARE', help: 'flows that end and begin anew at each step (default: 0%)' },
+    'table-size': { type: 'string', value: 'M', help: 'Maglev table size (default: 16381)' },
+    algorithm: {
+      type: 'string',
+      value: 'NAME',
+      multiple: true,
+      help: `what to compare: ${Object.keys(ALGORITHMS).join(', ')} (default: ${DEFAULT_ALGORITHMS.join(', ')})`,
+    },
+    variant: { type: 'string', value: 'NAME', help: "another program's Maglev in place of Cilium's" },
+    trials: { type: 'string', value: 'N', help: 'runs to average over, each with other addresses (default: 1)' },
+    ...labOptions,
+    output: { type: 'string', short: 'o', value: OUTPUTS.join('|'), help: 'how to print the answer (default: text)' },
+  },
+  examples: [
+    ['lbtwin churn --backends 10 --plan rolling --surge 25%', 'which connections a rolling update resets'],
+    ['lbtwin churn --backends 50 --plan remove:1 --ct-size 100000', 'when conntrack holds only half of them'],
+    ['lbtwin churn --backends 20 --plan zone:3 -o html > report.html', 'a zone fails: a report with pictures'],
+  ],
+  exits: ['the plan was run', 'the run was stopped early (Ctrl-C): the answer is partial'],
+  async run(args, io) {
+    if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
+    const output = args.choice('output', OUTPUTS) ?? 'text';
+    const spec = readSpec(args);
+    const algorithms = readAlgorithms(args, spec.weights !== undefined);
+    const specs = algorithms.map((algorithm): ChurnSpec => ({ ...spec, algorithm }));
+    // Everything that can be refused is refused before work starts.
+    checkFlowOptions(specs[0]!);
+    const [start] = churnSteps(specs[0]!);
+    for (const name of algorithms) parseAlgorithm(name).build?.(start!.active, { tableSize: spec.tableSize! });
+    const trials = args.integer('trials', 1, 1_000_000) ?? 1;
+    const drawn = output === 'svg' || output === 'html';
+    const { results, partial } = await runChurns({ specs, trials, threads: threadsOf(args), tables: drawn }, io);
+    const count = start!.active.length;
+    const report: ChurnReport = {
+      plan: args.required('plan'),
+      subject: `${count} random backends`,
+      backends: count,
+      flows: spec.flows,
+      clients: spec.clients ?? null,
+      ctSize: spec.ctSize ?? null,
+      affinity: spec.affinity === true,
+      turnover: spec.turnover ?? 0,
+      tableSize: spec.tableSize!,
+      seed: spec.seed,
+      results,
+      partial,
+    };
+    io.write(FORMAT[output](report));
+    return partial ? Exit.NO : Exit.OK;
+  },
+};
+
+export default command;

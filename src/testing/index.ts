@@ -1,0 +1,5 @@
+export { LbtwinError } from '../errors.ts';
+export * from './arbitraries.ts';
+export * from './cluster.ts';
+export * from '../lab/envelope.ts';
+export * from './laws.ts';
