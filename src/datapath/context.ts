@@ -1,11 +1,13 @@
 import { CtState } from '../conntrack/entry.ts';
 import { createTuple, type CtTuple } from '../conntrack/tuple.ts';
+import { swap16 } from '../lb/layout.ts';
 import type { RandomU32 } from '../lb/select.ts';
 import type { Trace } from '../lb/trace.ts';
 import { Headers } from '../net/parse.ts';
 import { PacketBuffer } from '../net/packet-buffer.ts';
 import type { LocalEndpoint } from '../node/tables.ts';
 import { MetricDirection } from './metrics.ts';
+import type { PodInterface } from './pod-family.ts';
 
 /** What a program answers to its caller; drops are negative drop reasons. */
 export const Act = { OK: 0, REDIRECT: 1, TRANSMIT: 2 } as const;
@@ -15,6 +17,24 @@ export const Transfer = { NO_SERVICE: 1, SNAT_DONE: 4 } as const;
 
 /** The mark of a packet whose source was translated, and the part of the mark it lies in. */
 export const Mark = { SNAT_DONE: 0x0300, MASK: 0x0f00 } as const;
+
+/** Kinds of mark, in `Mark.MASK`, that pods' programs give and take. */
+const MARK_TO_PROXY = 0x0200;
+const MARK_FROM_EGRESS_PROXY = 0x0b00;
+const MARK_IDENTITY = 0x0f00;
+
+/** The mark of a packet from a pod with a security identity (24 bits). */
+export const identityMark = (identity: number): number =>
+  (((identity & 0xffff) << 16) | MARK_IDENTITY | ((identity >>> 16) & 0xff)) >>> 0;
+
+/** The identity in a mark of that kind, or -1. */
+export const identityOfMark = (mark: number): number =>
+  (mark & Mark.MASK) === MARK_IDENTITY ? ((mark & 0xff) << 16) | (mark >>> 16) : -1;
+
+/** The mark of a packet for an L7 proxy: the port lies in it in network order. */
+export const proxyMark = (port: number): number => ((swap16(port) << 16) | MARK_TO_PROXY) >>> 0;
+
+export const isFromEgressProxy = (mark: number): boolean => (mark & Mark.MASK) === MARK_FROM_EGRESS_PROXY;
 
 /** How a packet leaves by an interface. */
 export const RedirectKind = { NONE: 0, REDIRECT: 1, REDIRECT_NEIGH: 2 } as const;
@@ -44,6 +64,10 @@ export class HookContext {
   /** The interface that the packet came in by, or leaves by. */
   ifindex = 0;
   mark = 0;
+  /** The pod whose program runs; pods' hooks only. */
+  pod: PodInterface | undefined = undefined;
+  /** Security identity of the source that another program tells a pod's; `podPolicy` only. */
+  sourceIdentity = 0;
   /** `Transfer` bits: from the XDP program, or, in it, for the tc program. */
   transfer = 0;
   /** Tunnel metadata that came with the packet. */
@@ -93,6 +117,7 @@ export class HookContext {
   /** Forgets the packet before. */
   reset(): void {
     this.mark = 0;
+    this.pod = undefined;
     this.transfer = 0;
     this.tunnelOptions = NO_OPTIONS;
     this.dropDirection = MetricDirection.INGRESS;
@@ -131,6 +156,11 @@ export class HookContext {
     this.redirectKind = kind;
     this.redirectIfindex = ifindex;
     return Act.REDIRECT;
+  }
+
+  /** Sends the packet by an interface, its MAC addresses being right. */
+  redirectTo(ifindex: number): number {
+    return this.redirect(RedirectKind.REDIRECT, ifindex);
   }
 
   /** Sends the packet back by the interface that it came in by. */

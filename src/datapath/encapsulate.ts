@@ -13,6 +13,7 @@ import { traceEncapsulation } from './trace.ts';
  * Sends the frame through the overlay to another node: a tc program sets the tunnel's metadata and leaves the headers to the
  * tunnel device, the XDP program writes them. `hash` is the flow's, for the UDP source port; the first `optionBytes` bytes of
  * `ctx.tunnelOut` are Geneve options.
+ * @param identity of the source, which is the tunnel's VNI
  * @param decrement whether the outer TTL is decremented when the packet is sent
  */
 export function encapsulate(
@@ -22,6 +23,7 @@ export function encapsulate(
   hash: number,
   optionBytes: number,
   decrement: boolean,
+  identity: number = ReservedIdentity.WORLD,
 ): number {
   const { options, metrics } = f.node;
   // The outer header is IPv4 always: IPv6 underlays are not in the reference.
@@ -30,7 +32,7 @@ export function encapsulate(
   ctx.tunnelOutBytes = optionBytes;
   if (ctx.trace !== undefined) traceEncapsulation(f, ctx, endpoint, optionBytes);
   if (!ctx.xdp) {
-    ctx.tunnelVni = ReservedIdentity.WORLD;
+    ctx.tunnelVni = identity;
     ctx.tunnelRemote = remote;
     return ctx.redirect(RedirectKind.REDIRECT, options.tunnelIfindex);
   }
@@ -42,7 +44,7 @@ export function encapsulate(
     remote,
     tunnelSourcePort(hash),
     options.tunnelPort,
-    ReservedIdentity.WORLD,
+    identity,
     ctx.tunnelOut,
     optionBytes,
   );

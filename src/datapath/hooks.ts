@@ -1,3 +1,5 @@
+import { LbtwinError } from '../errors.ts';
+import { ETH, EtherType } from '../net/headers.ts';
 import { DropReason, ForwardReason } from '../net/drop-reason.ts';
 import { Parse, readHeaders } from '../net/parse.ts';
 import { Act, type HookContext, Transfer } from './context.ts';
@@ -7,10 +9,23 @@ import { MetricDirection } from './metrics.ts';
 import type { Node } from './node.ts';
 import type { NodeFamily } from './node-family.ts';
 import { nodePort } from './nodeport.ts';
+import { fromContainer } from './pod-egress.ts';
+import type { PodInterface } from './pod-family.ts';
+import { enterPod, toContainer } from './pod-ingress.ts';
 import { traceVerdict } from './trace.ts';
 
 /** Where a packet meets the node's programs. */
-export type Hook = 'xdp' | 'fromNetdev' | 'toNetdev' | 'fromOverlay';
+export type Hook =
+  | 'xdp'
+  | 'fromNetdev'
+  | 'toNetdev'
+  | 'fromOverlay'
+  /** Packets that leave a pod. */
+  | 'fromContainer'
+  /** Packets that enter a pod by its interface's own program (endpoint routes). */
+  | 'toContainer'
+  /** The policy program of a pod, to which another program hands a packet (`Verdict.delivered`). */
+  | 'podPolicy';
 
 /** No IP packet of an enabled family: not the programs' business. */
 const NOT_OURS = 1;
@@ -56,15 +71,50 @@ function toNetdev(node: Node, ctx: HookContext): number {
   return act;
 }
 
+/** A pod's hooks. What is no IP packet is dropped, except ARP, which is the kernel's. */
+function atPod(node: Node, hook: Hook, ctx: HookContext, pod: PodInterface): number {
+  const readable = read(node, ctx);
+  if (readable === NOT_OURS) {
+    const { packet } = ctx;
+    const arp = packet.has(0, ETH.SIZE) && packet.u16(ETH.TYPE) === EtherType.ARP;
+    return arp ? Act.OK : -DropReason.UNKNOWN_L3;
+  }
+  if (readable < 0) return readable;
+  const { pods } = familyOf(node, ctx);
+  if (hook === 'fromContainer') return fromContainer(pods, ctx, pod);
+  if (hook === 'toContainer') return toContainer(pods, ctx);
+  return enterPod(pods, ctx, pod.endpoint, ctx.sourceIdentity);
+}
+
+function program(node: Node, hook: Hook, ctx: HookContext): number {
+  switch (hook) {
+    case 'xdp':
+      return xdp(node, ctx);
+    case 'toNetdev':
+      return toNetdev(node, ctx);
+    case 'fromNetdev':
+    case 'fromOverlay':
+      return ingress(node, ctx);
+    default:
+      if (ctx.pod !== undefined) return atPod(node, hook, ctx, ctx.pod);
+      throw new LbtwinError('missing-pod', `hook ${hook} is at a pod`, {
+        path: ['pod'],
+        allowed: 'the interface of the pod whose program runs',
+      });
+  }
+}
+
+const EGRESS_HOOKS: readonly Hook[] = ['toNetdev', 'fromContainer'];
+
 /** Runs a hook's program on the packet in the context; counts a drop. Answers `Act` or a negative drop reason. */
 export function runHook(node: Node, hook: Hook, ctx: HookContext): number {
   ctx.xdp = hook === 'xdp';
   ctx.overlay = hook === 'fromOverlay';
-  ctx.dropDirection = hook === 'toNetdev' ? MetricDirection.EGRESS : MetricDirection.INGRESS;
+  ctx.dropDirection = EGRESS_HOOKS.includes(hook) ? MetricDirection.EGRESS : MetricDirection.INGRESS;
   // What XDP hands on starts empty; only tc is handed anything.
   if (ctx.xdp) ctx.transfer = 0;
   const { length } = ctx.packet;
-  const act = hook === 'xdp' ? xdp(node, ctx) : hook === 'toNetdev' ? toNetdev(node, ctx) : ingress(node, ctx);
+  const act = program(node, hook, ctx);
   if (act < 0) node.metrics.count(-act, ctx.dropDirection, length);
   if (ctx.trace !== undefined) traceVerdict(ctx, act);
   return act;

@@ -11,6 +11,7 @@ import { type FragmentPorts, NO_FRAGMENTS } from './extract.ts';
 import { FragmentTracking } from './fragments.ts';
 import type { Node } from './node.ts';
 import type { DatapathOptions } from './options.ts';
+import { PodFamily } from './pod-family.ts';
 import { ServicePath } from './service.ts';
 
 /** A node as the programs of one family see it: one code path for both, parameterised by this. */
@@ -42,6 +43,8 @@ export class NodeFamily {
   readonly ownTarget: SnatTarget;
   /** The service step. */
   readonly service: ServicePath;
+  /** The programs at pods. */
+  readonly pods: PodFamily;
   /** Source NAT of whole packets. */
   readonly packetNat: PacketNat;
 
@@ -74,6 +77,7 @@ export class NodeFamily {
       loopback: undefined,
       localRedirect: false,
     });
+    this.pods = new PodFamily(this);
     this.target = targetOf(family, options);
     this.ownTarget = targetOf(family, options);
   }

@@ -13,6 +13,7 @@ import { HookContext } from './context.ts';
 import { type Hook, runHook } from './hooks.ts';
 import { Metrics } from './metrics.ts';
 import { NodeFamily } from './node-family.ts';
+import type { PodInterface } from './pod-family.ts';
 import { type DatapathInput, type DatapathOptions, resolveDatapathOptions } from './options.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
@@ -56,6 +57,10 @@ export interface ReceiveOptions {
   readonly ifindex?: number;
   /** Options of the tunnel that the packet came out of. */
   readonly tunnelOptions?: Uint8Array;
+  /** The pod whose program runs; pods' hooks only, and needed there. */
+  readonly pod?: PodInterface;
+  /** Security identity of the source, for `podPolicy`; the world's if absent. */
+  readonly sourceIdentity?: number;
   readonly trace?: Trace;
 }
 
@@ -132,6 +137,8 @@ export class Node {
     ctx.nowNs = options.now * 1e9;
     ctx.random = options.random ?? noRandom;
     ctx.mark = options.mark ?? 0;
+    ctx.pod = options.pod;
+    ctx.sourceIdentity = options.sourceIdentity ?? this.v4.worldId;
     ctx.transfer = options.transfer ?? 0;
     ctx.ifindex = options.ifindex ?? this.addresses.ifindex;
     if (options.tunnelOptions !== undefined) ctx.tunnelOptions = options.tunnelOptions;

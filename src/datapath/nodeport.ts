@@ -15,14 +15,14 @@ import { DropReason } from '../net/drop-reason.ts';
 import { ETH, EtherType, GENEVE, UDP } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import { Act, type HookContext, Transfer } from './context.ts';
-import { countFragment, lookupConntrack, packetTcpFlags } from './ct.ts';
+import { lookupConntrack } from './ct.ts';
 import { receiveDsr } from './dsr-receive.ts';
 import { forwardDsr } from './dsr-send.ts';
 import { extractTuple } from './extract.ts';
 import { answerNoBackend } from './no-backend.ts';
-import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { reverseNat } from './reverse.ts';
+import { translateService } from './service-step.ts';
 import { forwardSnat } from './snat-send.ts';
 import { traceCreated, traceDecision, traceEndpoint, traceNeighbour } from './trace.ts';
 
@@ -94,7 +94,7 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
   for (let i = 0; i < w; i++) service[i] = tuple[i]!;
   service[4] = port;
   const dsr = usesDsr(f, headers.protocol, flags);
-  const translated = translate(f, ctx, dsr && f.node.options.dsrDispatch === 'ipip');
+  const translated = translateService(f, f.service, ctx, dsr && f.node.options.dsrDispatch === 'ipip');
   if (translated !== 0) {
     if (translated === -DropReason.NO_SERVICE) return answerNoBackend(f, ctx);
     if (translated !== -DropReason.PUNT_PROXY) return translated;
@@ -119,16 +119,6 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
   if (dsr) return forwardDsr(f, ctx);
   recordNeighbour(f, ctx);
   return forwardSnat(f, ctx);
-}
-
-/** The service step: conntrack of the service, backend, rewritten destination (unless `skip`). */
-function translate(f: NodeFamily, ctx: HookContext, skip: boolean): number {
-  const flags = packetTcpFlags(ctx);
-  countFragment(f, ctx, MetricDirection.SERVICE);
-  if (flags < 0) return -DropReason.CT_INVALID_HDR;
-  const result = f.service.translate(ctx, ctx.tuple, flags, skip);
-  if (result === -DropReason.CT_CREATE_FAILED) ctx.extError = f.conntrack.extErr;
-  return result;
 }
 
 /** The XDP program leaves the way to the proxy to tc; the way itself is not part of the twin. */

@@ -1,9 +1,11 @@
 import { LbtwinError } from '../errors.ts';
 import type { ConntrackOptions } from '../conntrack/options.ts';
 import type { PortRange } from '../config/kind.ts';
+import type { IpAddress } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import { formatCidr } from '../net/cidr.ts';
 import { type TunnelProtocol, tunnelPort } from '../net/tunnel.ts';
+import { type Mac, ZERO_MAC } from '../node/mac.ts';
 import { type Defects, resolveDefects } from '../node/defects.ts';
 
 /** How requests to remote backends are forwarded (`bpf-lb-mode`; `annotation`: per service, the default being SNAT). */
@@ -62,6 +64,26 @@ export interface DatapathOptions {
   readonly hashSeed6: number;
   /** The interface of the direct-routing address. */
   readonly directRoutingIfindex: number;
+  /** Kube-proxy replacement: pods look services up from inside, and their replies to NodePort clients are translated. */
+  readonly nodePort: boolean;
+  /** Socket LB: of all sockets, of the host's only (`bpf-lb-sock-hostns-only`), or none; pods' packets are balanced if not all are. */
+  readonly socketLb: 'full' | 'hostns-only' | 'off';
+  /** L7 load balancing at pods (Envoy configuration or Ingress). */
+  readonly l7: boolean;
+  /** `enable-local-redirect-policy`. */
+  readonly localRedirect: boolean;
+  /** `enable-session-affinity`, at pods. */
+  readonly sessionAffinity: boolean;
+  /** `enable-source-ip-verification`: pods send from their own addresses only. */
+  readonly sipVerification: boolean;
+  /** `enable-endpoint-routes`: packets reach pods by the kernel's routes and the pods' own programs. */
+  readonly endpointRoutes: boolean;
+  /** `ipv4-service-loopback-address`: source of a pod's packets to itself. */
+  readonly serviceLoopback: IpAddress;
+  /** Interface index of cilium_host, by which packets go back to a proxy. */
+  readonly hostIfindex: number;
+  /** MAC address of cilium_net, the other end of that device. */
+  readonly netMac: Mac;
   readonly conntrack: Partial<ConntrackOptions>;
   /** Entries of each NAT map (`bpf-nat-global-max`). */
   readonly natMaxEntries: number;
@@ -100,6 +122,16 @@ export const DEFAULT_DATAPATH_OPTIONS: DatapathOptions = {
   hashSeed4: 0x71dcda46,
   hashSeed6: 0x92505688,
   directRoutingIfindex: 0,
+  nodePort: true,
+  socketLb: 'full',
+  l7: false,
+  localRedirect: false,
+  sessionAffinity: true,
+  sipVerification: true,
+  endpointRoutes: false,
+  serviceLoopback: { family: 4, words: [0xa9fe2a01] },
+  hostIfindex: 1,
+  netMac: ZERO_MAC,
   conntrack: {},
   natMaxEntries: 524_288,
   defects: resolveDefects(),
@@ -109,6 +141,7 @@ const CHOICES: Readonly<Record<string, readonly unknown[]>> = {
   mode: ['snat', 'dsr', 'hybrid', 'annotation'],
   dsrDispatch: ['opt', 'ipip', 'geneve'],
   acceleration: ['disabled', 'native'],
+  socketLb: ['full', 'hostns-only', 'off'],
   noBackendResponse: ['reject', 'drop'],
   tunnel: ['vxlan', 'geneve', undefined],
   algorithm: ['random', 'maglev'],

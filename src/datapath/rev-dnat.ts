@@ -6,14 +6,17 @@ import { traceReverseNat, traceSource } from './trace.ts';
 
 const scratch = new Uint32Array(4);
 
-/** Gives a reply the service's address for its source; `ctx.tuple` is its tuple. Without an entry nothing changes. */
-export function translateReply(f: NodeFamily, ctx: HookContext, revNatIndex: number): number {
+/**
+ * Gives a reply the service's address for its source; `ctx.tuple` is its tuple. Without an entry nothing changes.
+ * @param ported false for packets without ports (ICMP)
+ */
+export function translateReply(f: NodeFamily, ctx: HookContext, revNatIndex: number, ported = true): number {
   const { reverseNat } = f.lb;
   const row = reverseNat.find(revNatIndex);
   if (ctx.trace !== undefined) traceReverseNat(f, ctx, revNatIndex, row);
   if (row < 0) return 0;
   for (let i = 0; i < f.words; i++) scratch[i] = reverseNat.addressWord(row, i);
-  return replaceSource(f, ctx, scratch, reverseNat.port(row));
+  return replaceSource(f, ctx, scratch, ported ? reverseNat.port(row) : 0);
 }
 
 /** Replaces the source of the packet; `port` 0 leaves the port. The old port is the one in `ctx.tuple`, packet layout. */

@@ -15,7 +15,6 @@ import { traceNat, traceUnSnat } from './trace.ts';
  * and if it comes from a remote backend, its source to the service's; such a reply is sent to the client from here.
  */
 export function reverseNat(f: NodeFamily, ctx: HookContext): number {
-  const { packet, headers } = ctx;
   const reversed = readReverse(f, ctx);
   if (reversed === -DropReason.NAT_NOT_NEEDED || reversed === -DropReason.NAT_NO_MAPPING) return Act.OK;
   if (reversed !== 0) return reversed;
@@ -23,7 +22,12 @@ export function reverseNat(f: NodeFamily, ctx: HookContext): number {
   if (f.node.options.mode === 'dsr') return Act.OK;
   // For IPv6 the rest is a program of its own, which counts its drops as egress.
   if (f.family === 6) ctx.dropDirection = MetricDirection.EGRESS;
-  const { tuple, state } = ctx;
+  return replyOfService(f, ctx);
+}
+
+/** A packet that may be a reply of a service's backend: its source becomes the service's, and it is sent to the client. */
+export function replyOfService(f: NodeFamily, ctx: HookContext): number {
+  const { packet, headers, tuple, state } = ctx;
   const extracted = extractTuple(packet, headers, tuple, f.node.options.sctp, f.fragments);
   if (extracted !== 0) {
     const left = extracted === -DropReason.UNSUPP_SERVICE_PROTO || extracted === -DropReason.UNKNOWN_L4;

@@ -104,6 +104,11 @@ export class ServicePath {
     this.#source[0] = options.loopback ?? 0;
   }
 
+  /** The errno (negative) behind the last CT_CREATE_FAILED. */
+  get extError(): number {
+    return this.#conntrack.extErr;
+  }
+
   /** Finds the service of a tuple (packet layout) into `hit`. */
   find(tuple: CtTuple, trace?: Trace): boolean {
     const w = this.#words;

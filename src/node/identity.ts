@@ -22,3 +22,10 @@ export const worldIdentity = (family: Family, dualStack: boolean): number =>
 /** A node of the cluster other than this one, the API server's included; nodes can have identities of their own (0x02......). */
 export const isRemoteNode = (identity: number): boolean =>
   identity === ReservedIdentity.REMOTE_NODE || identity === ReservedIdentity.KUBE_APISERVER || identity >>> 24 === 0x02;
+
+/** Identities that say nothing of their own about an address: the ipcache may know better. */
+export const isReservedIdentity = (identity: number): boolean =>
+  identity < ReservedIdentity.UNMANAGED ||
+  identity === ReservedIdentity.WORLD_IPV4 ||
+  identity === ReservedIdentity.WORLD_IPV6 ||
+  isRemoteNode(identity);
