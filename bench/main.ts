@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { labBenchmarks } from './lab.ts';
+import { conntrackBenchmarks } from './conntrack.ts';
 import { maglevBenchmarks } from './maglev.ts';
 import { type Benchmark, measure, type Result } from './measure.ts';
 import { selectBenchmarks } from './select.ts';
@@ -8,6 +9,7 @@ import { selectBenchmarks } from './select.ts';
 /** Every group of benchmarks; inputs are made only for groups that run. */
 const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   lab: labBenchmarks,
+  conntrack: conntrackBenchmarks,
   maglev: maglevBenchmarks,
   select: selectBenchmarks,
 };

@@ -8,12 +8,14 @@ export const NatWord = {
   CREATED: 0,
   /** `to_port` in the low half, bit 16 set if the flow also has a conntrack entry of the host (needs_ct). */
   PORT_NEEDS_CT: 1,
-  TO_ADDR: 2,
+  /** Where the other half of the pair was last seen: a row number, no part of the kernel's entry. */
+  OTHER_HALF: 2,
+  TO_ADDR: 3,
 } as const;
 
 export const NEEDS_CT = 0x1_0000;
 
-export const natValueWords = (w: number): number => 2 + w;
+export const natValueWords = (w: number): number => 3 + w;
 
 /** A NAT entry for people and reports: the tuple in NAT layout, and what it is translated to. */
 export interface NatEntry extends TupleView {

@@ -131,10 +131,10 @@ export class Nat {
       this.table.delete(this.#key);
       return this.newMapping(tuple, target, now, random);
     }
-    // Half of the pair may have been evicted: the other half is repaired from this one.
-    if (this.table.lookup(this.#key) >= 0) return 0;
+    // Half of the pair may have been evicted: it is repaired from this one.
+    if (this.#hasOtherHalf(row)) return 0;
     const w = this.#w;
-    return this.#repair(this.#key, tuple, w, tuple[2 * w]! & 0xffff, now);
+    return this.#repair(row, tuple, w, tuple[2 * w]! & 0xffff, now);
   }
 
   /**
@@ -144,14 +144,15 @@ export class Nat {
   reverse(tuple: CtTuple, tcpFlags: number, length: number, now: number): number {
     this.extErr = 0;
     this.ctStatus = -1;
-    if (!this.lookup(tuple)) return -DropReason.NAT_NO_MAPPING;
+    const row = this.table.lookup(tuple);
+    if (!this.#load(row)) return -DropReason.NAT_NO_MAPPING;
     const w = this.#w;
     const key = this.#key;
     const ports = tuple[2 * w]!;
     // Forward key: from the original source to the packet's source.
     setTuple(key, w, this.toAddr, 0, tuple, w, this.toPort, ports & 0xffff, tupleProtocol(tuple, w), TupleFlag.OUT);
-    if (this.table.lookup(key) < 0) {
-      const failure = this.#repair(key, tuple, 0, ports >>> 16, now);
+    if (!this.#hasOtherHalf(row)) {
+      const failure = this.#repair(row, tuple, 0, ports >>> 16, now);
       if (failure !== 0) return failure;
     }
     if (!this.needsCt) return 0;
@@ -187,27 +188,26 @@ export class Nat {
     this.extErr = 0;
     let port = keepPort(minPort, maxPort, sport, random);
     let attempt = 0;
+    let reverse = -1;
     this.#setReverseKey(tuple, target.addr, port);
     for (; attempt < SNAT_ATTEMPTS; attempt++) {
-      const row = table.create(key);
-      if (row >= 0) {
-        this.#store(row, tuple, w, sport, target.needsCt, now);
-        break;
-      }
+      reverse = table.create(key);
+      if (reverse >= 0) break;
       port = nextPort(minPort, maxPort, port, attempt, random);
       key[2 * w] = (port << 16) | (key[2 * w]! & 0xffff);
     }
     this.retries[attempt]!++;
     if (attempt > SNAT_SIGNAL_THRESHOLD) this.fillUpSignals++;
-    if (attempt === SNAT_ATTEMPTS) return -DropReason.NAT_NO_MAPPING;
-    const row = table.create(tuple);
-    if (row < 0) {
+    if (reverse < 0) return -DropReason.NAT_NO_MAPPING;
+    const forward = table.create(tuple);
+    if (forward < 0) {
       table.delete(key);
-      this.extErr = row;
+      this.extErr = forward;
       return -DropReason.NAT_NO_MAPPING;
     }
-    this.#store(row, target.addr, 0, port, target.needsCt, now);
-    this.#load(row);
+    this.#store(reverse, forward, tuple, w, sport, target.needsCt, now);
+    this.#store(forward, reverse, target.addr, 0, port, target.needsCt, now);
+    this.#load(forward);
     return 0;
   }
 
@@ -222,7 +222,7 @@ export class Nat {
   ): number {
     const row = this.table.upsert(tuple);
     if (row < 0) return row;
-    this.#store(row, toAddr, toAddrAt, toPort, needsCt, now);
+    this.#store(row, row, toAddr, toAddrAt, toPort, needsCt, now);
     return 0;
   }
 
@@ -244,10 +244,19 @@ export class Nat {
     return true;
   }
 
-  #store(row: number, addr: ArrayLike<number>, addrAt: number, port: number, needsCt: boolean, now: number): void {
+  #store(
+    row: number,
+    otherHalf: number,
+    addr: ArrayLike<number>,
+    addrAt: number,
+    port: number,
+    needsCt: boolean,
+    now: number,
+  ): void {
     const { rows } = this.table;
     const at = this.table.valueAt(row);
     rows[at + NatWord.CREATED] = now;
+    rows[at + NatWord.OTHER_HALF] = otherHalf;
     rows[at + NatWord.PORT_NEEDS_CT] = needsCt ? port | NEEDS_CT : port;
     for (let i = 0; i < this.#w; i++) rows[at + NatWord.TO_ADDR + i] = addr[addrAt + i]!;
   }
@@ -263,14 +272,24 @@ export class Nat {
     setTuple(this.#key, w, tuple, 0, addr, 0, tuple[2 * w]! >>> 16, port, tupleProtocol(tuple, w), TupleFlag.IN);
   }
 
-  /** Makes the missing half of a pair, new as of now; what was loaded stays loaded. */
-  #repair(key: CtTuple, addr: ArrayLike<number>, addrAt: number, port: number, now: number): number {
-    const row = this.table.create(key);
-    if (row < 0) {
-      this.extErr = row;
+  /** True if the entry of `#key`, the other half of `row`, is there. */
+  #hasOtherHalf(row: number): boolean {
+    const { rows } = this.table;
+    const at = this.table.valueAt(row) + NatWord.OTHER_HALF;
+    const other = this.table.lookupNear(rows[at]!, this.#key);
+    if (other < 0) return false;
+    rows[at] = other;
+    return true;
+  }
+
+  /** Makes the other half of `row`, whose key is `#key`, new as of now; what was loaded stays loaded. */
+  #repair(row: number, addr: ArrayLike<number>, addrAt: number, port: number, now: number): number {
+    const other = this.table.create(this.#key);
+    if (other < 0) {
+      this.extErr = other;
       return -DropReason.NAT_NO_MAPPING;
     }
-    this.#store(row, addr, addrAt, port, this.needsCt, now);
+    this.#store(other, row, addr, addrAt, port, this.needsCt, now);
     return 0;
   }
 

@@ -1,10 +1,9 @@
 import type { Family } from '../net/address.ts';
-import { csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from '../net/checksum.ts';
+import { csumAdd, csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from '../net/checksum.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { ICMP, IPV4 } from '../net/headers.ts';
 import type { PacketBuffer } from '../net/packet-buffer.ts';
 import { Protocol } from '../net/protocol.ts';
-import { replacePort, Rewrite } from '../net/rewrite.ts';
 
 /** For `translateHeaders`: there is no port to write. */
 export const NO_PORT = -1;
@@ -38,11 +37,12 @@ export function translateHeaders(
   const diff = csumDiffPacket(packet, at, addr, 0, words);
   packet.setWords(at, words, addr, 0);
   if (l4 >= 0) {
-    if (portChanges) {
-      const failure = writePort(packet, l4, protocol, portOffset, port, missing);
-      if (failure !== 0) return failure;
-    }
-    if (!replaceL4Checksum(packet, l4, protocol, diff) && missing === Missing.FAILS) return -DropReason.CSUM_L4;
+    const failure = portChanges
+      ? replacePort(packet, l4, protocol, portAt, port, diff, missing)
+      : replaceL4Checksum(packet, l4, protocol, diff) || missing === Missing.SKIPPED
+        ? 0
+        : -DropReason.CSUM_L4;
+    if (failure !== 0) return failure;
   }
   return family === 6 || replaceChecksum(packet, l3 + IPV4.CHECKSUM, diff) ? 0 : -DropReason.CSUM_L3;
 }
@@ -52,26 +52,26 @@ function sameWords(packet: PacketBuffer, at: number, words: number, addr: ArrayL
   return true;
 }
 
-function writePort(
+// The kernel amends the checksum twice, for the port and for the address; once for both gives the same. What can fail fails here
+// in the kernel's order: SCTP, whose checksum cannot be amended; the port outside the frame; the checksum outside the frame.
+function replacePort(
   packet: PacketBuffer,
   l4: number,
   protocol: number,
-  portOffset: number,
+  portAt: number,
   port: number,
+  addressDiff: number,
   missing: number,
 ): number {
-  if (protocol !== Protocol.ICMP && protocol !== Protocol.ICMPV6) {
-    const result = replacePort(packet, l4, protocol, portOffset, port);
-    if (result === Rewrite.OK) return 0;
-    if (result === Rewrite.L4_CHECKSUM && missing === Missing.SKIPPED && protocol !== Protocol.SCTP) {
-      packet.setU16(l4 + portOffset, port);
-      return 0;
-    }
-    return result === Rewrite.L4_CHECKSUM ? -DropReason.CSUM_L4 : -DropReason.WRITE_ERROR;
-  }
-  const at = l4 + portOffset;
-  if (!packet.has(at, 2)) return -DropReason.WRITE_ERROR;
-  const diff = csumSub(port, packet.u16(at));
-  packet.setU16(at, port);
-  return replaceChecksum(packet, l4 + ICMP.CHECKSUM, diff) ? 0 : -DropReason.CSUM_L4;
+  if (protocol === Protocol.SCTP) return -DropReason.CSUM_L4;
+  if (!packet.has(portAt, 2)) return -DropReason.WRITE_ERROR;
+  const diff = csumSub(port, packet.u16(portAt));
+  // ICMP of IPv4 has no pseudo header: its checksum does not see the addresses.
+  const amended =
+    protocol === Protocol.ICMP
+      ? replaceChecksum(packet, l4 + ICMP.CHECKSUM, diff)
+      : replaceL4Checksum(packet, l4, protocol, csumAdd(diff, addressDiff));
+  if (!amended && missing === Missing.FAILS) return -DropReason.CSUM_L4;
+  packet.setU16(portAt, port);
+  return 0;
 }

@@ -1,7 +1,7 @@
 import { Conntrack } from '../../src/conntrack/conntrack.ts';
 import { createTuple, type CtTuple, viewTuple } from '../../src/conntrack/tuple.ts';
 import { type Family, formatWords, parseAddress, wordsOf } from '../../src/net/address.ts';
-import { natValueWords, NatWord, type NatEntry, viewNatEntry } from '../../src/nat/entry.ts';
+import { natValueWords, type NatEntry, viewNatEntry } from '../../src/nat/entry.ts';
 import { Nat, SnatTarget } from '../../src/nat/nat.ts';
 import { PacketNat, readNatTuple } from '../../src/nat/packet.ts';
 import { clampPort, keepPort } from '../../src/nat/ports.ts';
@@ -348,6 +348,3 @@ conformance<{ cases: Case[] }, Case>(
     throw new Error(`unknown kind ${kind}`);
   },
 );
-
-/** The value words that these records know: a field more in the table would have to appear here. */
-if (natValueWords(1) !== NatWord.TO_ADDR + 1) throw new Error('the NAT value has fields that are not compared');

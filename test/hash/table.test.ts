@@ -106,6 +106,20 @@ describe('HashTable', () => {
     expect(table.evictions).toBe(4000);
   });
 
+  it('lookupNear finds a key from any row', () => {
+    const table = make('lru', 3);
+    for (let n = 1; n <= 3; n++) put(table, n, n);
+    table.delete(key(2));
+    for (const near of [0, 1, 2, 3, 1000, 0xffff_ffff]) {
+      expect(table.lookupNear(near, key(3))).toBe(2);
+      expect(table.lookupNear(near, key(2))).toBe(NO_ROW);
+    }
+    table.lookupNear(0, key(1));
+    put(table, 4, 4);
+    put(table, 5, 5);
+    expect([...contents(table).keys()].sort()).toEqual([1, 4, 5]);
+  });
+
   it('find does not count as a use', () => {
     const table = make('lru', 2);
     put(table, 1, 0);
