@@ -1,5 +1,8 @@
 import { LbtwinError } from '../errors.ts';
-import { formatUnused, type ObjectBatch, readObjects } from '../k8s/read.ts';
+import type { ChangeReport } from '../k8s/control-plane.ts';
+import { formatRef, type ObjectRef } from '../k8s/objects/fields.ts';
+import type { RawObject } from '../k8s/raw.ts';
+import { formatUnused, locateError, type ObjectBatch, positionOf, readObjects } from '../k8s/read.ts';
 import { type Args, usageError } from './args.ts';
 import { expandFolder, readText } from './files.ts';
 import type { Io } from './io.ts';
@@ -35,12 +38,59 @@ export async function readFiles(names: readonly string[], strict: boolean, io: I
   return batch;
 }
 
+function tellLines(lines: readonly string[], io: Io): void {
+  for (const line of lines.slice(0, MAX_LINES)) io.warn(`lbtwin: ${line}\n`);
+  if (lines.length > MAX_LINES) io.warn(`lbtwin: … and ${lines.length - MAX_LINES} more\n`);
+}
+
 function tell(batch: ObjectBatch, io: Io): void {
   const lines = [
     ...batch.refused.map((error) => `refused: ${error.message}`),
     ...batch.notes.map((note) => `note: ${note}`),
   ];
-  for (const line of lines.slice(0, MAX_LINES)) io.warn(`lbtwin: ${line}\n`);
-  if (lines.length > MAX_LINES) io.warn(`lbtwin: … and ${lines.length - MAX_LINES} more\n`);
+  tellLines(lines, io);
   if (batch.unused.size > 0) io.warn(`lbtwin: not used: ${formatUnused(batch.unused)}\n`);
+}
+
+/**
+ * Tells on standard error what the control plane refused or found odd in the objects, with file, line and column.
+ * @throws InputError with `--strict`, for the first object refused
+ */
+export function checkObjects(report: ChangeReport, batch: ObjectBatch, args: Args, io: Io): void {
+  const sourceOf = sources(batch);
+  const lines: string[] = [];
+  for (const { object, error } of report.refused) {
+    const raw = sourceOf(object);
+    const located = raw === undefined ? error : locateError(error, raw, batch.origins.get(raw)!);
+    if (args.flag('strict')) throw located;
+    lines.push(`refused: ${raw === undefined ? `${formatRef(object)}: ` : ''}${located.message}`);
+  }
+  for (const { object, address, owner } of report.conflicts) {
+    lines.push(
+      `refused: ${place(batch, sourceOf(object))}${formatRef(object)}: ${address} belongs to ${owner}, as the agent would say`,
+    );
+  }
+  for (const { object, message } of report.warnings) {
+    lines.push(`note: ${place(batch, sourceOf(object))}${formatRef(object)}: ${message}`);
+  }
+  tellLines(lines, io);
+}
+
+function place(batch: ObjectBatch, raw: RawObject | undefined): string {
+  const origin = raw === undefined ? undefined : batch.origins.get(raw);
+  if (origin === undefined) return '';
+  const { line, column } = positionOf(origin, []);
+  return `${origin.source.name}:${line}:${column}: `;
+}
+
+/** The object that a reference means; of several by one name the last, which is the one that counts. */
+function sources(batch: ObjectBatch): (ref: ObjectRef) => RawObject | undefined {
+  let byRef: Map<string, RawObject> | undefined;
+  const key = (kind: string, namespace: string, name: string): string => `${kind} ${namespace}/${name}`;
+  return ({ kind, namespace, name }) => {
+    byRef ??= new Map(
+      batch.objects.map((raw) => [key(raw.kind, raw.metadata.namespace ?? 'default', raw.metadata.name), raw]),
+    );
+    return byRef.get(key(kind, namespace || 'default', name));
+  };
 }

@@ -15,6 +15,46 @@ export const inputOptions: OptionSpecs = {
   },
 };
 
+/** Which configuration the answer is for; read with `readConfig()`. */
+export const configOptions: OptionSpecs = {
+  config: {
+    type: 'string',
+    value: 'FILE',
+    help: 'the cilium-config ConfigMap (YAML or JSON); without it one among the objects counts, else the Helm defaults plus kubeProxyReplacement=true',
+  },
+  values: {
+    type: 'string',
+    multiple: true,
+    value: 'FILE',
+    help: 'Helm values of the Cilium chart; may be repeated, later ones win, and explicit values win over a ConfigMap',
+  },
+  set: { type: 'string', multiple: true, value: 'KEY=VALUE', help: 'a Helm value, as `helm --set` takes it' },
+  profile: { type: 'string', value: '1.18|1.17', help: 'the line of Cilium releases (default: 1.18)' },
+};
+
+/** Whose maps: for commands that show one node. */
+export const nodeOption: OptionSpecs = {
+  node: { type: 'string', value: 'NAME', help: 'the node whose agent is asked' },
+};
+
+/** Options of commands that show the maps of one node; read with `readPlane()` (plane.ts). */
+export const planeOptions: OptionSpecs = {
+  ...inputOptions,
+  ...nodeOption,
+  ...configOptions,
+  device: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME=IP[,IP]',
+    help: 'a network device of the node and its addresses, as no Kubernetes object tells them; the first one is that of direct routing',
+  },
+  'ids-from': {
+    type: 'string',
+    value: 'FILE',
+    help: "adopt the live service ids from a pasted `bpf lb list` or `service list` (otherwise ids are a fresh agent's)",
+  },
+};
+
 /** Text for people or JSON for programs. */
 export const outputOption: OptionSpecs = {
   output: { type: 'string', short: 'o', value: 'text|json', help: 'how to print the answer (default: text)' },

@@ -5,8 +5,8 @@ import type { Command } from './command.ts';
  *  1. Write `commands/<name with dashes>.ts`: `const command: Command = { usage, description, options, examples, exits, run };
  *     export default command;` (see command.ts; `select.ts` is a full example). Keep it thin: read the options, call the
  *     library, print with `src/report`, return `Exit.OK` or `Exit.NO`; throw `LbtwinError` (or `usageError`) for bad input.
- *  2. Take the shared options by spreading them: `...inputOptions`, `...outputOption` (options.ts), and read
- *     the objects with `readInput(args, io)` (input.ts).
+ *  2. Take the shared options by spreading them: `...inputOptions`, `...configOptions`, `...outputOption` (options.ts). Read
+ *     the objects with `readInput(args, io)` (input.ts) and the configuration with `readConfig(args, io, batch)` (config.ts).
  *  3. Add one line to `COMMANDS` below. The summary stands here, so that `lbtwin --help` loads no command at all.
  *  4. Test it in-process: `runCli(['select', ...])` of test/cli/run-cli.ts gives exit code, stdout and stderr.
  */
@@ -19,6 +19,36 @@ export interface CommandEntry {
 
 /** Every command by its words; several words make a subcommand. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  select: {
+    group: 'Ask',
+    summary: 'which backend does a flow reach, and why',
+    load: () => import('./commands/select.ts'),
+  },
+  'service list': {
+    group: "Show, in the agent's formats",
+    summary: "a node's services with their ids and backends, as `cilium-dbg service list`",
+    load: () => import('./commands/service-list.ts'),
+  },
+  'bpf lb list': {
+    group: "Show, in the agent's formats",
+    summary: "a node's load-balancing maps, as `cilium-dbg bpf lb list`",
+    load: () => import('./commands/bpf-lb-list.ts'),
+  },
+  'bpf lb maglev get': {
+    group: "Show, in the agent's formats",
+    summary: 'the Maglev table of one service, in full or in short',
+    load: () => import('./commands/bpf-lb-maglev-get.ts'),
+  },
+  'bpf lb maglev list': {
+    group: "Show, in the agent's formats",
+    summary: 'the Maglev tables of all services, in full or in short',
+    load: () => import('./commands/bpf-lb-maglev-list.ts'),
+  },
+  status: {
+    group: "Show, in the agent's formats",
+    summary: 'what replaces kube-proxy and how, as `cilium-dbg status --verbose`',
+    load: () => import('./commands/status.ts'),
+  },
   'snat plan': {
     group: 'Plan and measure',
     summary: 'how many flows to one destination a node can translate',

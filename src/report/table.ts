@@ -38,5 +38,5 @@ export function percent(part: number, whole: number): string {
   const share = (100 * part) / whole;
   if (part > 0 && share < 0.1) return '< 0.1 %';
   if (part < whole && share > 99.9) return '> 99.9 %';
-  return `${share.toFixed(1).replace(/\.0$/, '')} %`;
+  return part === whole ? '100 %' : `${share.toFixed(1)} %`;
 }

@@ -21,9 +21,9 @@ describe('viewMaglev', () => {
   });
 
   it('prints them', () => {
-    expect(formatMaglevView(view, (id) => `backend-${id}`)).toBe(`id  backend    slots  share
- 1  backend-1      4   50 %  ████████████████████
- 2  backend-2      4   50 %  ████████████████████
+    expect(formatMaglevView(view, (id) => `backend-${id}`)).toBe(`id  backend    slots   share
+ 1  backend-1      4  50.0 %  ████████████████████
+ 2  backend-2      4  50.0 %  ████████████████████
 8 slots, 2 backends, 4 runs: 1 of length 1, 2 of length 2, 1 of length 3
 `);
   });

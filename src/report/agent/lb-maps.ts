@@ -2,8 +2,8 @@ import { serviceFlagNames } from '../../lb/flag-names.ts';
 import { isL7LoadBalancer, l7ProxyPort, Scope } from '../../lb/layout.ts';
 import type { LbFamilyMaps, LbMaps } from '../../lb/maps.ts';
 import type { ServiceKey, ServiceValue } from '../../lb/service-map.ts';
-import { compareAddresses, formatAddress, type IpAddress } from '../../net/address.ts';
-import { type Cidr, formatCidr } from '../../net/cidr.ts';
+import { compareAddresses, formatAddress } from '../../net/address.ts';
+import { formatCidr } from '../../net/cidr.ts';
 import { formatEndpoint, formatL4Address } from '../../net/endpoint.ts';
 import { protocolName } from '../../net/protocol.ts';
 import { alignColumns } from './tabwriter.ts';
@@ -111,23 +111,23 @@ export function lbReverseNat(maps: LbMaps): AgentListing {
 }
 
 /** `bpf lb list --source-ranges`. */
-export function lbSourceRanges(ranges: Iterable<{ readonly revNatIndex: number; readonly cidr: Cidr }>): AgentListing {
-  const order = (cidr: Cidr): IpAddress => cidr.address;
-  const sorted = [...ranges].sort(
-    (a, b) =>
-      a.revNatIndex - b.revNatIndex || compareAddresses(order(a.cidr), order(b.cidr)) || a.cidr.bits - b.cidr.bits,
-  );
+export function lbSourceRanges(maps: LbMaps): AgentListing {
+  const sorted = families(maps)
+    .flatMap(({ sourceRanges }) => [...sourceRanges.entries()])
+    .sort(
+      (a, b) =>
+        a.revNatIndex - b.revNatIndex || compareAddresses(a.cidr.address, b.cidr.address) || a.cidr.bits - b.cidr.bits,
+    );
   const rows = sorted.map(({ revNatIndex, cidr }) => [`${formatCidr(cidr)} (${revNatIndex})`, ''] as const);
   return { titles: ['SOURCE RANGE (REVNAT_ID)', ''], rows };
 }
 
-/** `bpf lb maglev list`, or `get` for the tables of one id. */
-export function lbMaglev(maps: LbMaps, revNatIndex?: number): AgentListing {
+/** `bpf lb maglev list`, or `get` for the tables of some ids. */
+export function lbMaglev(maps: LbMaps, ids?: readonly number[]): AgentListing {
   const rows: [number, string, string][] = [];
   for (const { family, maglev } of families(maps)) {
     for (const [id, table] of maglev.entries()) {
-      if (revNatIndex === undefined || id === revNatIndex)
-        rows.push([id, `[${id}]/v${family}`, `[${table.join(' ')}]`]);
+      if (ids === undefined || ids.includes(id)) rows.push([id, `[${id}]/v${family}`, `[${table.join(' ')}]`]);
     }
   }
   rows.sort((a, b) => a[0] - b[0]);

@@ -101,3 +101,44 @@ export function statusDetails(status: KubeProxyReplacementStatus): string {
   ];
   return alignColumns(lines, 0);
 }
+
+/** `status -o json`: the part about kube-proxy replacement, in the shape of the agent's API. */
+export function statusJson(status: KubeProxyReplacementStatus): unknown {
+  const { nodePort, devices } = status;
+  const maglev = status.algorithm === 'maglev';
+  return {
+    'kube-proxy-replacement': {
+      ...(devices === undefined
+        ? {}
+        : {
+            deviceList: devices.map(({ name, addresses }) => ({ name, ip: addresses })),
+            directRoutingDevice: devices[0]?.name,
+          }),
+      features: {
+        annotations: heededAnnotations(status),
+        bpfSocketLBHostnsOnly: status.socketLBHostNamespaceOnly,
+        externalIPs: { enabled: status.externalIPs },
+        hostPort: { enabled: status.hostPort },
+        nat46X64: { enabled: status.nat46x64Gateway },
+        nodePort: {
+          enabled: nodePort,
+          ...(nodePort
+            ? {
+                acceleration: ACCELERATIONS[status.acceleration],
+                algorithm: maglev ? 'Maglev' : 'Random',
+                ...(status.mode === 'snat' ? {} : { dsrMode: DISPATCHES[status.dsrDispatch] }),
+                ...(maglev ? { lutSize: status.maglevTableSize } : {}),
+                mode: MODES[status.mode],
+                portMax: status.nodePortRange.max,
+                portMin: status.nodePortRange.min,
+              }
+            : {}),
+        },
+        sessionAffinity: { enabled: status.sessionAffinity },
+        socketLB: { enabled: status.socketLB },
+        socketLBTracing: { enabled: status.socketLBTracing },
+      },
+      mode: truth(status.kubeProxyReplacement),
+    },
+  };
+}

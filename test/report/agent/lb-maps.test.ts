@@ -100,7 +100,9 @@ describe('listings of the maps', () => {
   });
 
   it('bpf lb list --source-ranges', () => {
-    expect(marked(lbSourceRanges([{ revNatIndex: 1, cidr: parseCidr('192.168.2.0/24') }]))).toBe(
+    const maps = new LbMaps();
+    maps.v4.sourceRanges.add({ revNatIndex: 1, cidr: parseCidr('192.168.2.0/24') });
+    expect(marked(lbSourceRanges(maps))).toBe(
       `SOURCE RANGE (REVNAT_ID)   ~
 192.168.2.0/24 (1)              ~
 `,
@@ -117,6 +119,6 @@ describe('listings of the maps', () => {
     );
     maps.v6.maglev.set(3, Uint32Array.of(5));
     expect(lbMaglev(maps).rows.map(([key]) => key)).toEqual(['[3]/v6', '[4]/v4']);
-    expect(lbMaglev(maps, 3).rows).toEqual([['[3]/v6', '[5]']]);
+    expect(lbMaglev(maps, [3]).rows).toEqual([['[3]/v6', '[5]']]);
   });
 });

@@ -1,0 +1,285 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCli } from './run-cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lbtwin-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+const ask = (from: string, to: string, ...more: string[]): ReturnType<typeof runCli> =>
+  runCli(['select', '-f', 'examples/shop.yaml', '--from', from, '--to', to, ...more]);
+
+interface Answer {
+  configuration: string;
+  found: boolean;
+  frontend: { service: string; type: string };
+  views: {
+    nodes: string[];
+    outcome: string;
+    backend: { address: string; pod: string; node: string } | null;
+    algorithm: string;
+    tableSize: number;
+    candidates: { address: string }[];
+    spread: { ports: number }[];
+    why: string[];
+  }[];
+}
+
+const askJson = async (from: string, to: string, ...more: string[]): Promise<Answer & { code: number }> => {
+  const { code, out } = await ask(from, to, '-o', 'json', ...more);
+  return { code, ...(JSON.parse(out) as Answer) };
+};
+
+describe('lbtwin select', () => {
+  it('names the backend, says why, and starts with the configuration', async () => {
+    const { code, out, err } = await ask('198.51.100.7:40000', '203.0.113.10:80/TCP');
+    expect(code).toBe(0);
+    expect(err).toBe('lbtwin: not used: 1 Deployment.apps\n');
+    expect(out).toBe(`configuration: ConfigMap kube-system/cilium-config; profile 1.18
+
+198.51.100.7:40000 → 203.0.113.10:80/TCP
+  client     a client outside the cluster
+  service    shop/web, port http (LoadBalancer, externalTrafficPolicy Cluster)
+  backend    10.244.4.12:8080  shop/web-6c9f7d5b8c-xzpm2  worker-b2 (eu-west-1b)
+  why        11 of 14 backends may be picked, the active ones; not 3 terminating
+             Maglev, table of 16381 slots (chosen by bpf-lb-algorithm)
+             hash of 198.51.100.7, client port 40000, port 80, TCP is 0x01116bb3
+             modulo 16381 that is slot 14466, which is this backend's
+`);
+  });
+
+  it.each([
+    ['a LoadBalancer address', '203.0.113.10:443', 'shop/web', 'LoadBalancer'],
+    ['a NodePort on a node address', '192.168.10.21:30443', 'shop/web', 'NodePort'],
+    ['an external IP', '198.51.100.20:8088', 'shop/legacy-gateway', 'ExternalIPs'],
+    ['a cluster IP', '10.96.20.20:7070', 'shop/cart', 'ClusterIP'],
+    ['UDP, found without being told', '203.0.113.30:5004', 'media/stream', 'LoadBalancer'],
+    ['a hostPort on its node', '192.168.10.11:8125/UDP', 'monitoring/statsd', 'HostPort'],
+  ])('finds %s', async (_, to, service, type) => {
+    const answer = await askJson('198.51.100.7:40000', to);
+    expect(answer.code).toBe(0);
+    expect(answer.frontend.service).toContain(service);
+    expect(answer.frontend.type).toBe(type);
+    expect(answer.views[0]!.candidates.length).toBeGreaterThan(0);
+  });
+
+  it('takes IPv6, with and without a client port', async () => {
+    const one = await askJson('[2001:db8::5]:4000', '[2001:db8:ff::10]:443/TCP');
+    expect(one.views[0]!.backend!.address).toMatch(/^fd00:10:244:/);
+    const spread = await askJson('2001:db8::5', '[2001:db8:ff::10]:443');
+    expect(spread.views[0]!.outcome).toBe('spread');
+    expect(spread.views[0]!.spread.reduce((sum, { ports }) => sum + ports, 0)).toBe(64512);
+  });
+
+  it('spreads client ports as a table with bars', async () => {
+    const { code, out } = await ask('198.51.100.7', '203.0.113.10:80');
+    expect(code).toBe(0);
+    expect(out).toContain('how client ports 1024..65535 of 198.51.100.7 spread:\n');
+    expect(out).toMatch(/10\.244\.1\.12:8080 +shop\/web-\S+ +worker-a1 \(eu-west-1a\) +\d+ +\d\.\d % {2}█+/);
+  });
+
+  it('answers for every node where a Local policy makes them differ, or for one', async () => {
+    const all = await askJson('198.51.100.7:4000', '203.0.113.20:443');
+    expect(all.views.map(({ nodes, outcome }) => [nodes.join(' '), outcome])).toEqual([
+      ['control-1 worker-a2 worker-b2', 'no-backend'],
+      ['worker-a1', 'backend'],
+      ['worker-b1', 'backend'],
+    ]);
+    expect(all.code).toBe(0);
+    const hole = await askJson('198.51.100.7:4000', '203.0.113.20:443', '--node', 'worker-b2');
+    expect(hole.code).toBe(1);
+    expect(hole.views[0]!.why.join(' ')).toContain('externalTrafficPolicy: Local');
+  });
+
+  it('gives a client one backend under session affinity, whatever its port', async () => {
+    const node = ['--node', 'worker-a1'];
+    const ports = [1024, 5000, 65535];
+    const answers = await Promise.all(
+      ports.map((port) => askJson(`198.51.100.7:${port}`, '203.0.113.20:443', ...node)),
+    );
+    expect(new Set(answers.map(({ views }) => views[0]!.backend!.address)).size).toBe(1);
+  });
+
+  it('lists candidates for algorithm random, or draws the word that is given', async () => {
+    const random = ['--algorithm', 'random'];
+    const all = await askJson('198.51.100.7:4000', '203.0.113.10:80', ...random);
+    expect(all).toMatchObject({ code: 0, views: [{ outcome: 'candidates', algorithm: 'random', backend: null }] });
+    const one = await askJson('198.51.100.7:4000', '203.0.113.10:80', ...random, '--random', '13');
+    expect(one.views[0]!.backend!.address).toBe(all.views[0]!.candidates[13 % 11]!.address);
+  });
+
+  it('knows clients inside the cluster: their choice is random, and by zone', async () => {
+    const answer = await askJson('10.244.4.19', '10.96.20.50:80');
+    expect(answer.views[0]).toMatchObject({ nodes: ['worker-b2'], outcome: 'candidates', algorithm: 'random' });
+    expect(answer.views[0]!.candidates).toHaveLength(5);
+    expect((await ask('10.244.4.19', '10.96.20.70:25')).out).toContain('EHOSTUNREACH');
+  });
+
+  it('refuses clients outside the source ranges', async () => {
+    const { code, out } = await ask('192.0.2.1:4000', '203.0.113.20:443');
+    expect(code).toBe(1);
+    expect(out).toContain('192.0.2.1 is not in them');
+  });
+
+  it('takes table size, seed and configuration from the command line', async () => {
+    const small = await askJson('198.51.100.7:1', '203.0.113.10:80', '--table-size', '251');
+    expect(small.views[0]!.tableSize).toBe(251);
+    const plain = await askJson('198.51.100.7:1', '203.0.113.10:80', '--set', 'loadBalancer.algorithm=random');
+    expect(plain.configuration).toContain('--set loadBalancer.algorithm=random');
+    expect(plain.views[0]!.algorithm).toBe('random');
+  });
+
+  it.each([
+    ['203.0.113.10:8080', 'frontends of 203.0.113.10:\n    203.0.113.10:80/TCP'],
+    ['192.168.10.22:80', "the address is node worker-b2's; its NodePorts and hostPorts:\n    0.0.0.0:30080/TCP"],
+    ['203.0.113.99:30080', "30080 is a NodePort of shop/web, reached at the nodes' addresses: 192.168.10.10"],
+    ['10.244.1.12:8080', '10.244.1.12 is pod shop/web-6c9f7d5b8c-pjjdx, a backend of shop/web: it is reached directly'],
+    ['203.0.113.99:7070', 'frontends with port 7070:\n    10.96.20.20:7070/TCP'],
+    ['203.0.113.10:80/UDP', 'there is no frontend 203.0.113.10:80/UDP\n'],
+    ['203.0.113.99:1', 'frontends there are:\n'],
+  ])('says what %s is instead of a frontend', async (to, text) => {
+    const { code, out } = await ask('198.51.100.7:4000', to);
+    expect(code).toBe(1);
+    expect(out).toContain(text);
+  });
+});
+
+describe('lbtwin select, bad command lines', () => {
+  it.each([
+    [
+      '198.51.100.7:65536',
+      '203.0.113.10:80',
+      /^lbtwin: --from: 65536 is not a port number \(allowed: 0\.\.65535\)\n$/,
+    ],
+    ['198.51.100.7:http', '203.0.113.10:80', /--from: "http" is not a port number/],
+    ['198.51.100.7', '203.0.113.10:65536', /--to: 65536 is not a port number/],
+    ['198.51.100.7', '203.0.113.10', /--to: "203\.0\.113\.10" is not an address with a port/],
+    [
+      '2001:db8::1',
+      '203.0.113.10:80',
+      /2001:db8::1 and 203\.0\.113\.10 cannot talk \(allowed: two addresses of one family\)/,
+    ],
+    [
+      '198.51.100.7',
+      '203.0.113.10:80/QUIC',
+      /--to: "QUIC" is not a service protocol \(allowed: TCP, UDP, SCTP or ANY\)/,
+    ],
+    ['010.0.0.1', '203.0.113.10:80', /--from: "010\.0\.0\.1" is not an IP address/],
+    ['10.1', '203.0.113.10:80', /--from: "10\.1" is not an IP address/],
+    ['198.51.100.7', '203.0.113.10:80 --node nowhere', /there is no node "nowhere" \(allowed: control-1, worker-a1/],
+    ['198.51.100.7', '192.168.10.11:30080 --node worker-b1', /192\.168\.10\.11 is an address of worker-a1/],
+    ['198.51.100.7', '203.0.113.10:80 --table-size 1000', /1000.*allowed: 251, 509/],
+    ['198.51.100.7', '203.0.113.10:80 --hash-seed short', /seed/],
+    ['198.51.100.7', '203.0.113.10:80 --random 4294967296', /--random: "4294967296" is not a number in range/],
+    [
+      '198.51.100.7',
+      '203.0.113.10:80 --algorithm leastconn',
+      /--algorithm: "leastconn" is not known \(allowed: maglev, random\)/,
+    ],
+    ['198.51.100.7', '203.0.113.10:80 --profile 1.12', /there is no profile "1\.12" \(allowed: 1\.17, 1\.18\)/],
+  ])('%s to %s', async (from, to, message) => {
+    const [address, ...more] = to.split(' ');
+    const { code, out, err } = await ask(from, address!, ...more);
+    expect([code, out]).toEqual([2, '']);
+    expect(err.replace('lbtwin: not used: 1 Deployment.apps\n', '')).toMatch(message);
+  });
+
+  it('misses options', async () => {
+    expect(await runCli(['select', '--from', '1.2.3.4', '--to', '1.2.3.4:1'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('-f is missing') as string,
+    });
+    expect(await runCli(['select', '-f', '-'])).toMatchObject({
+      code: 2,
+      err: 'lbtwin: --from is missing (allowed: --from IP[:PORT])\n',
+    });
+  });
+});
+
+describe('lbtwin select, bad files', () => {
+  const service = (ports: string): string =>
+    `apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec:\n  clusterIP: 10.0.0.1\n  ports:\n  - ${ports}\n`;
+  const select = (...files: string[]): ReturnType<typeof runCli> =>
+    runCli(['select', '-f', ...files, '--from', '1.2.3.4:5', '--to', '10.0.0.1:80']);
+
+  it.each([
+    ['an empty file', '', /^lbtwin: \S+: the file is empty \(0 bytes\)\n$/],
+    ['YAML that does not parse', 'a: [1\nb: 2\n', /^lbtwin: \S+\.yaml:2:1: not readable as YAML: .*\n$/],
+    [
+      'a truncated list',
+      'apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Serv',
+      /:4:13: a list of items without its kind .* truncated\n$/,
+    ],
+    ['JSON that is cut', '{"kind": "List", "items": [', /:1:28: the JSON text ends too early \(truncated\?\)\n$/],
+    ['bytes that are no text', Uint8Array.of(0x61, 0xff, 0x62), /the bytes are no text \(allowed: UTF-8/],
+  ])('refuses %s in one line', async (_, content, message) => {
+    const { code, out, err } = await select(file(`${_.replaceAll(' ', '-')}.yaml`, content));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(message);
+  });
+
+  it('names a missing file, and those that are near', async () => {
+    file('shop-1.yaml', 'x');
+    const { code, err } = await select(join(folder, 'shop-2.yaml'));
+    expect(code).toBe(2);
+    expect(err).toMatch(/shop-2\.yaml: no such file; did you mean shop-1\.yaml/);
+  });
+
+  it.each([
+    ['port 65536', service('port: 65536'), /bad\.yaml:7:11: Service shop\/web: spec\.ports\[0\]\.port: 65536/],
+    [
+      'a port that is a text',
+      service('port: http'),
+      /bad\.yaml:7:11: Service shop\/web: spec\.ports\[0\]\.port: "http"/,
+    ],
+    [
+      'an unknown protocol',
+      service('{port: 80, protocol: QUIC}'),
+      /spec\.ports\[0\]\.protocol: "QUIC".*allowed: TCP, UDP or SCTP/,
+    ],
+  ])('reports %s with its place, reads the rest, and with --strict refuses everything', async (_, text, message) => {
+    const bad = file('bad.yaml', text);
+    const { code, out, err } = await select(bad, 'examples/shop.yaml');
+    expect(err).toMatch(message);
+    expect(err).toContain('refused: ');
+    expect(code).toBe(1);
+    expect(out).toContain('there is no frontend 10.0.0.1:80/TCP');
+    const strict = await select(bad, 'examples/shop.yaml', '--strict');
+    expect([strict.code, strict.out]).toEqual([2, '']);
+    expect(strict.err.trim().split('\n').at(-1)).toMatch(message);
+  });
+
+  it('counts objects of other kinds; without any useful one there is nothing to answer', async () => {
+    const other = file(
+      'other.yaml',
+      'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n---\napiVersion: v1\nkind: Secret\n',
+    );
+    const { code, err } = await select(other);
+    expect(code).toBe(2);
+    expect(err).toMatch(
+      /^lbtwin: not used: 2 Secret\nlbtwin: \S+: no object that lbtwin uses \(allowed: kubectl get .*\)\n$/,
+    );
+  });
+
+  it('reads folders, standard input and UTF-16', async () => {
+    const text = service('port: 80');
+    expect(
+      (await runCli(['select', '-f', '-', '--from', '1.2.3.4:5', '--to', '10.0.0.1:80'], { stdin: text })).out,
+    ).toContain('shop/web');
+    const utf16 = new Uint8Array(2 + 2 * text.length);
+    utf16.set([0xff, 0xfe]);
+    for (let i = 0; i < text.length; i++) utf16[2 + 2 * i] = text.charCodeAt(i);
+    expect((await select(file('utf16.yaml', utf16))).out).toContain('shop/web');
+    expect(
+      (await runCli(['select', '-f', 'examples', '--from', '198.51.100.7:1', '--to', '203.0.113.10:80'])).code,
+    ).toBe(0);
+    expect((await select('test')).err).toContain('no .yaml, .yml or .json file in this folder');
+  });
+});
