@@ -59,8 +59,8 @@ function tell(batch: ObjectBatch, io: Io): void {
 export function checkObjects(report: ChangeReport, batch: ObjectBatch, args: Args, io: Io): void {
   const sourceOf = sources(batch);
   const lines: string[] = [];
-  for (const { object, error } of report.refused) {
-    const raw = sourceOf(object);
+  for (const { object, raw: given, error } of report.refused) {
+    const raw = batch.origins.has(given as RawObject) ? (given as RawObject) : sourceOf(object);
     const located = raw === undefined ? error : locateError(error, raw, batch.origins.get(raw)!);
     if (args.flag('strict')) throw located;
     lines.push(`refused: ${raw === undefined ? `${formatRef(object)}: ` : ''}${located.message}`);

@@ -1,5 +1,7 @@
 import { LbtwinError } from '../errors.ts';
+import { parseHashSeed } from '../hash/seed.ts';
 import { LbMaps } from '../lb/maps.ts';
+import { checkTableSize } from '../maglev/sizes.ts';
 import type { U64 } from '../net/u64.ts';
 import { isExposedOn, PROXY_NAME_LABEL, warnOfAnnotations } from './annotations.ts';
 import { ClusterServices } from './cluster-services.ts';
@@ -84,6 +86,8 @@ export class ControlPlane {
   constructor(init: ControlPlaneInit = {}) {
     const { maps = new LbMaps(), fault, ...options } = init;
     this.options = { ...DEFAULT_OPTIONS, ...options };
+    checkTableSize(this.options.maglevTableSize);
+    parseHashSeed(this.options.maglevHashSeed);
     this.maps = maps;
     this.#fault = fault;
     this.#node = new LocalNode(this.options.nodeName);

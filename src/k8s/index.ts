@@ -26,5 +26,15 @@ export type { NodeAddress, NodeAddressInput } from './node-view.ts';
 export { formatRef, type ObjectRef, type Warning } from './objects/fields.ts';
 export { decodeObjects, type DecodedObjects, type KnownObject, type Refusal } from './objects/read.ts';
 export { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
+export { controlPlaneInit, lbMapsOf } from './from-config.ts';
+export { Inventory, type KnownNode, type KnownPod } from './inventory.ts';
+export {
+  type FlowAnswer,
+  type FlowClient,
+  type FlowQuestion,
+  type FlowView,
+  selectFlow,
+  SPREAD_PORTS,
+} from './select-flow.ts';
 export { DIFFERENCES_1_17, type Difference } from './profile.ts';
 export type { SkipRedirectRow } from './skip-redirects.ts';

@@ -153,11 +153,7 @@ describe('lbtwin select', () => {
 
 describe('lbtwin select, bad command lines', () => {
   it.each([
-    [
-      '198.51.100.7:65536',
-      '203.0.113.10:80',
-      /^lbtwin: --from: 65536 is not a port number \(allowed: 0\.\.65535\)\n$/,
-    ],
+    ['198.51.100.7:65536', '203.0.113.10:80', /^lbtwin: --from: 65536 is not a port number \(allowed: 0\.\.65535\)\n$/],
     ['198.51.100.7:http', '203.0.113.10:80', /--from: "http" is not a port number/],
     ['198.51.100.7', '203.0.113.10:65536', /--to: 65536 is not a port number/],
     ['198.51.100.7', '203.0.113.10', /--to: "203\.0\.113\.10" is not an address with a port/],

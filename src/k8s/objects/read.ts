@@ -33,6 +33,8 @@ const CLUSTER_WIDE: readonly string[] = ['Node', 'CiliumNode', 'CiliumClusterwid
 /** An object that cannot be used, and why. */
 export interface Refusal {
   readonly object: ObjectRef;
+  /** The object as it was given. */
+  readonly raw: unknown;
   /** With the path into the object. */
   readonly error: LbtwinError;
 }
@@ -66,7 +68,7 @@ export function decodeObjects(raws: Iterable<unknown>): DecodedObjects {
     if (!isRecord(raw)) {
       if (raw === null || raw === undefined) return;
       const error = new LbtwinError('invalid-object', 'not an object', { allowed: 'a Kubernetes object' });
-      refused.push({ object: refOf(raw), error });
+      refused.push({ object: refOf(raw), raw, error });
       return;
     }
     const { kind } = raw;
@@ -78,7 +80,7 @@ export function decodeObjects(raws: Iterable<unknown>): DecodedObjects {
     if (reader === undefined || !reader.groups.some((group) => hasGroup(raw['apiVersion'], group))) {
       if (typeof kind !== 'string' || kind === '') {
         const error = new LbtwinError('invalid-object', 'an object without a kind', { path: ['kind'] });
-        refused.push({ object: refOf(raw), error });
+        refused.push({ object: refOf(raw), raw, error });
       } else ignored.set(kind, (ignored.get(kind) ?? 0) + 1);
       return;
     }
@@ -86,7 +88,7 @@ export function decodeObjects(raws: Iterable<unknown>): DecodedObjects {
       byRank[reader.rank]!.push(reader.read(raw, warnings));
     } catch (error) {
       if (!(error instanceof LbtwinError)) throw error;
-      refused.push({ object: refOf(raw), error });
+      refused.push({ object: refOf(raw), raw, error });
     }
   };
   for (const raw of raws) readOne(raw);
