@@ -34,7 +34,7 @@ export function bar(value: number, full: number, width: number): string {
 
 /** `9.1 %`; what is neither nothing nor everything never rounds to it. */
 export function percent(part: number, whole: number): string {
-  if (whole === 0) return '0 %';
+  if (whole === 0 || part === 0) return '0 %';
   const share = (100 * part) / whole;
   if (part > 0 && share < 0.1) return '< 0.1 %';
   if (part < whole && share > 99.9) return '> 99.9 %';
