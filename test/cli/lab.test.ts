@@ -89,6 +89,13 @@ describe('lbtwin churn', () => {
     expect(out).toMatch(/^Cilium's Maglev$/m);
   });
 
+  it('leaves out what knows no weights when weights change', async () => {
+    const { code, out } = await churn('--backends', '4', '--plan', 'reweight:50%:2');
+    expect(code).toBe(0);
+    expect(out).not.toMatch(/Jump/);
+    expect(out).toMatch(/weight 75 to 50|weight 100 to 50/);
+  });
+
   it.each([
     [['--backends', '3'], /--plan is missing/],
     [['--backends', '3', '--plan', 'remove:4'], /takes more than there are/],
@@ -97,6 +104,7 @@ describe('lbtwin churn', () => {
     [['--backends', '3', '--plan', 'add:1', '--algorithm', 'nginx'], /not an algorithm/],
     [['--backends', '3', '--plan', 'add:1', '--table-size', '1000'], /not supported/],
     [['--weights', '1,300', '--plan', 'add:1', '--algorithm', 'jump'], /knows no weights/],
+    [['--backends', '3', '--plan', 'reweight:50%', '--algorithm', 'jump'], /knows no weights/],
   ])('refuses %j', async (words, message) => {
     const { code, err } = await churn(...words);
     expect(code).toBe(2);

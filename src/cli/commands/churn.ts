@@ -94,16 +94,18 @@ A rolling update drains old backends for one step. The HTML report is one self-c
     if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
     const output = args.choice('output', OUTPUTS) ?? 'text';
     const spec = readSpec(args);
-    const algorithms = readAlgorithms(args, spec.weights !== undefined);
+    const algorithms = readAlgorithms(args, spec.weights !== undefined || spec.plan.kind === 'reweight');
     const specs = algorithms.map((algorithm): ChurnSpec => ({ ...spec, algorithm }));
     // Everything that can be refused is refused before work starts.
     checkFlowOptions(specs[0]!);
-    const [start] = churnSteps(specs[0]!);
-    for (const name of algorithms) parseAlgorithm(name).build?.(start!.active, { tableSize: spec.tableSize! });
+    const steps = churnSteps(specs[0]!);
+    for (const { active } of [steps[0]!, steps.at(-1)!]) {
+      for (const name of algorithms) parseAlgorithm(name).build?.(active, { tableSize: spec.tableSize! });
+    }
     const trials = args.integer('trials', 1, 1_000_000) ?? 1;
     const drawn = output === 'svg' || output === 'html';
     const { results, partial } = await runChurns({ specs, trials, threads: threadsOf(args), tables: drawn }, io);
-    const count = start!.active.length;
+    const count = steps[0]!.active.length;
     const report: ChurnReport = {
       plan: args.required('plan'),
       subject: `${count} random backends`,
