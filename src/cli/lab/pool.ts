@@ -11,6 +11,8 @@ export interface PoolOptions {
   readonly signal: AbortSignal;
   /** Called with each result, in the order in which jobs finish. */
   readonly done: (index: number, result: LabResult) => void;
+  /** The program of a thread; the one beside this file unless given. */
+  readonly worker?: URL;
 }
 
 /** Runs jobs in their order on several threads; results do not depend on how many. Resolves early, and quietly, when stopped. */
@@ -29,8 +31,9 @@ async function inThisThread(jobs: readonly LabJob[], { signal, done }: PoolOptio
   }
 }
 
-async function inThreads(jobs: readonly LabJob[], threads: number, { signal, done }: PoolOptions): Promise<void> {
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./worker.js', import.meta.url)));
+async function inThreads(jobs: readonly LabJob[], threads: number, options: PoolOptions): Promise<void> {
+  const { signal, done, worker: program = new URL('./worker.js', import.meta.url) } = options;
+  const workers = Array.from({ length: threads }, () => new Worker(program));
   let next = 0;
   let left = jobs.length;
   try {

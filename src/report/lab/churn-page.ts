@@ -40,7 +40,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } .wide { overflow-x: auto; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } table { font-size: 9.5px; } th, td { padding: .1rem .3rem; }
-  figure, table { break-inside: avoid; } .wide { overflow: visible; } }
+  figure, table { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; } }
 `.trim();
 
 /** A run as one self-contained HTML file, for the screen and for paper: no script, nothing loaded from elsewhere. */
