@@ -61,10 +61,15 @@ describe('sequences', () => {
           const plan: SequencePlan = { kind: 'rolling', surge: surge / 100, unavailable: unavailable / 100 };
           const steps = churnSteps({ ...spec, backends, plan });
           const least = backends - Math.floor((unavailable / 100) * backends);
-          for (const { active } of steps) {
+          steps.forEach(({ active }, i) => {
             expect(active.length).toBeGreaterThanOrEqual(Math.max(1, least));
-            expect(active.length).toBeLessThanOrEqual(backends + Math.ceil((surge / 100) * backends));
-          }
+            // Those that become active in the next step are started in this one.
+            const known = new Set(active.map(({ id }) => id));
+            const starting = steps[i + 1]?.active.filter(({ id }) => !known.has(id)).length ?? 0;
+            expect(active.length + (i === 0 ? 0 : starting)).toBeLessThanOrEqual(
+              backends + Math.ceil((surge / 100) * backends),
+            );
+          });
           expect(steps.at(-1)!.active.every(({ id }) => id > backends)).toBe(true);
           expect(steps.at(-1)!.active.length).toBe(backends);
         },
@@ -151,6 +156,12 @@ describe('live flows', () => {
   it('with affinity, evicted flows stay where their client is', () => {
     const { steps } = runChurn({ ...spec, ctSize: 1, affinity: true, clients: 2000 });
     expect(steps[1]!.evictedMoved).toBe(0);
+  });
+
+  it('draining backends keep their flows until they are gone', () => {
+    const [, switched, gone] = runChurn({ ...spec, plan: { kind: 'blue-green' } }).steps;
+    expect([switched!.lost, switched!.saved]).toEqual([0, 2000]);
+    expect([gone!.lost, gone!.draining]).toEqual([2000, 0]);
   });
 
   it('repeats by seed', () => {

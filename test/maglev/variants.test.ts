@@ -170,6 +170,17 @@ describe('IPVS', () => {
     );
   });
 
+  it('puts the backend added last first', () => {
+    const backends = backendList(5);
+    const newestFirst = [...backends].reverse().map(({ id, address, port }) => ({
+      id,
+      address: parseAddress(address as string),
+      port,
+      lastWeight: 100,
+    }));
+    expect(VARIANTS['ipvs']!.build(backends, { tableSize: 251 })).toEqual(ipvsTable(newestFirst, 251));
+  });
+
   it('folds IPv6 addresses, and refuses more servers than slots', () => {
     const folded = parseAddress('10.0.0.1');
     const one = (address: typeof folded): Uint32Array =>
