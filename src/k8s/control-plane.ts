@@ -68,7 +68,7 @@ export class ControlPlane {
   readonly options: ControlPlaneOptions;
   readonly maps: LbMaps;
   readonly #fault: FaultSource | undefined;
-  readonly #tables = new Tables();
+  readonly #tables: Tables;
   readonly #node: LocalNode;
   readonly #slices: SliceBook;
   readonly #fileSlices: SliceBook;
@@ -91,6 +91,7 @@ export class ControlPlane {
     this.maps = maps;
     this.#fault = fault;
     this.#node = new LocalNode(this.options.nodeName);
+    this.#tables = new Tables(this.options.defects);
     this.#slices = new SliceBook('k8s', this.options);
     this.#fileSlices = new SliceBook('api', this.options);
     this.#hostPorts = new HostPorts(this.#tables, this.options);
@@ -287,12 +288,12 @@ export class ControlPlane {
     return this.#envoy.configs();
   }
 
-  /** What the agent took over and has not yet settled since its last restart. */
+  /** What the last restart took over: ids until the first prune, quarantines by frontend until a health check tells. */
   get restored(): { readonly serviceIds: number; readonly backendIds: number; readonly quarantines: number } {
     const { serviceIds, backendIds, quarantineCount } = this.#reconciler;
     return {
-      serviceIds: serviceIds.unclaimed.size,
-      backendIds: backendIds.unclaimed.size,
+      serviceIds: serviceIds.restored,
+      backendIds: backendIds.restored,
       quarantines: quarantineCount,
     };
   }

@@ -73,9 +73,10 @@ export class HostPorts {
     const wanted = pod.phase === 'Running' && !pod.deleting ? this.#portsOf(pod) : new Map<string, ContainerPort[]>();
     for (const [service, ports] of wanted) {
       let conflict = this.#upsertService(pod, service, ports);
-      if (conflict !== undefined && this.#made.get(name)?.has(conflict.owner) === true) {
+      const own = conflict !== undefined && this.#made.get(name)?.has(conflict.owner) === true;
+      if (own && !this.#options.defects.has('pod-recreated')) {
         // The pod itself under an earlier uid: its place is free.
-        this.#removeService(name, conflict.owner);
+        this.#removeService(name, conflict!.owner);
         conflict = this.#upsertService(pod, service, ports);
       }
       if (conflict === undefined) continue;

@@ -7,6 +7,7 @@ export class IdAllocator {
   readonly #used = new Set<number>();
   /** Numbers that an earlier agent gave, until their addresses are seen again or a prune frees them. */
   readonly #restored = new Map<string, number>();
+  #restoredCount = 0;
   #next = 1;
 
   constructor(limit: number) {
@@ -17,9 +18,9 @@ export class IdAllocator {
     return this.#used.size;
   }
 
-  /** Restored numbers that nobody has claimed yet. */
-  get unclaimed(): ReadonlyMap<string, number> {
-    return this.#restored;
+  /** Numbers taken over from an earlier agent; forgotten with the first prune. */
+  get restored(): number {
+    return this.#restoredCount;
   }
 
   /** Takes over the number of an earlier agent. The first address that claims a number keeps it. */
@@ -27,6 +28,7 @@ export class IdAllocator {
     if (this.#used.has(id) || this.#restored.has(key)) return;
     this.#used.add(id);
     this.#restored.set(key, id);
+    this.#restoredCount++;
   }
 
   /** A number for an address that has none; 0 when all are taken. */
@@ -56,6 +58,7 @@ export class IdAllocator {
   releaseUnclaimed(): number[] {
     const ids = [...this.#restored.values()];
     this.#restored.clear();
+    this.#restoredCount = 0;
     for (const id of ids) this.#used.delete(id);
     return ids;
   }

@@ -25,6 +25,7 @@ export type {
 export type { NodeAddress, NodeAddressInput } from './node-view.ts';
 export { formatRef, type ObjectRef, type Warning } from './objects/fields.ts';
 export { decodeObjects, type DecodedObjects, type KnownObject, type Refusal } from './objects/read.ts';
+export { type Defect, DEFECTS } from './defects.ts';
 export { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
 export { controlPlaneInit, lbMapsOf } from './from-config.ts';
 export { Inventory, type KnownNode, type KnownPod } from './inventory.ts';

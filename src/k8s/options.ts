@@ -1,4 +1,5 @@
 import type { Profile } from '../config/profile.ts';
+import { type Defect, NO_DEFECTS } from './defects.ts';
 import { DEFAULT_HASH_SEED, DEFAULT_TABLE_SIZE } from '../maglev/index.ts';
 
 /** What the control plane needs to know of the agent's configuration; each field names its ConfigMap key. */
@@ -50,6 +51,8 @@ export interface ControlPlaneOptions {
   readonly internalTrafficPolicy: boolean;
   /** `enable-service-topology`, read by profile 1.17 alone. */
   readonly serviceTopology: boolean;
+  /** Defects of the recorded control plane to show; none by default. */
+  readonly defects: ReadonlySet<Defect>;
   /** Listener (`namespace/config/listener`) to the proxy port the agent gave it; a running agent picks it at random. */
   readonly proxyPort: (listener: string) => number;
   /** Highest service id that is never handed out (65535); a smaller one is for tests of the wrap-around. */
@@ -85,6 +88,7 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   sourceRangeCheck: true,
   internalTrafficPolicy: true,
   serviceTopology: false,
+  defects: NO_DEFECTS,
   proxyPort: () => DEFAULT_PROXY_PORT,
   maxServiceId: 0xffff,
   maxBackendId: 0xffffffff,

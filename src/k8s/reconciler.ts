@@ -1,6 +1,6 @@
 import { BackendState } from '../lb/layout.ts';
 import type { LbMaps } from '../lb/maps.ts';
-import { type IpAddress, isUnspecified } from '../net/address.ts';
+import { formatAddress, type IpAddress, isUnspecified } from '../net/address.ts';
 import { type Cidr, formatCidr, maskCidr } from '../net/cidr.ts';
 import { flagsOf, affinityOf, checksSourceRanges, masterUnion, usesMaglev } from './flags.ts';
 import { IdAllocator } from './ids.ts';
@@ -29,8 +29,7 @@ interface MapFrontend {
   slots: number;
   backends: BackendRecord[];
   ranges: readonly Cidr[];
-  /** Entries for the node's addresses, of a wildcard frontend. */
-  copies: Map<string, MapFrontend> | undefined;
+  usesMaglev: boolean;
 }
 
 const NO_RANGES: readonly Cidr[] = Object.freeze([]);
@@ -61,6 +60,8 @@ export class Reconciler {
   readonly #backends = new Map<string, BackendRecord>();
   /** Backends, by frontend, that an earlier agent had taken out of selection. */
   readonly #quarantined = new Map<string, Set<string>>();
+  /** Addresses of the node that wildcard frontends have entries for. */
+  readonly #copies = new Map<string, readonly IpAddress[]>();
   #nodeAddresses: readonly IpAddress[] = [];
 
   constructor(maps: LbMaps, options: ControlPlaneOptions, fault?: FaultSource) {
@@ -101,40 +102,40 @@ export class Reconciler {
     const own = this.#acquireFrontend(frontend);
     this.#write(own, frontend, service, instances);
     if (!isWildcard(frontend)) return;
-    const copies = (own.copies ??= new Map<string, MapFrontend>());
-    const wanted = new Set<string>();
-    for (const address of this.#nodeAddresses) {
-      if (address.family !== frontend.address.family) continue;
-      const at = scopedAddress(address, frontend.port, frontend.protocol, frontend.scope);
-      wanted.add(at.key);
-      const copy = this.#acquireFrontend(at);
-      copies.set(at.key, copy);
+    const memory = this.#memoryOf(frontend);
+    const gone = new Map((this.#copies.get(memory) ?? []).map((address) => [formatAddress(address), address]));
+    const wanted = this.#nodeAddresses.filter(({ family }) => family === frontend.address.family);
+    this.#copies.set(memory, [...gone.values(), ...wanted]);
+    for (const address of wanted) {
+      gone.delete(formatAddress(address));
+      const copy = this.#acquireFrontend(copyOf(frontend, address));
       this.#write(copy, frontend, service, instances);
     }
-    this.#removeCopies(copies, wanted);
+    for (const address of gone.values()) this.#removeAt(copyOf(frontend, address));
+    if (wanted.length === 0) this.#copies.delete(memory);
+    else this.#copies.set(memory, wanted);
   }
 
   /** Removes a frontend's entries. @throws MapWriteError */
   remove(at: ScopedAddress): void {
-    const own = this.#frontends.get(at.key);
-    if (own === undefined) return;
-    const { copies } = own;
-    this.#remove(own);
-    if (copies !== undefined) this.#removeCopies(copies, new Set());
-    this.#frontends.delete(at.key);
-    this.serviceIds.release(own.id);
+    this.#removeAt(at);
+    if (!isUnspecified(at.address)) return;
+    const memory = this.#memoryOf(at);
+    for (const address of this.#copies.get(memory) ?? []) this.#removeAt(copyOf(at, address));
+    this.#copies.delete(memory);
   }
 
-  #removeCopies(copies: Map<string, MapFrontend>, wanted: ReadonlySet<string>): void {
-    for (const [key, copy] of copies) {
-      if (wanted.has(key)) continue;
-      this.#remove(copy);
-      copies.delete(key);
-      if (this.#frontends.get(key) === copy) {
-        this.#frontends.delete(key);
-        this.serviceIds.release(copy.id);
-      }
-    }
+  /** Under which name the node's addresses that a wildcard frontend has entries for are remembered. */
+  #memoryOf(at: ScopedAddress): string {
+    return this.#options.defects.has('node-port-memory') ? `${at.address.family} ${at.port}` : at.key;
+  }
+
+  #removeAt(at: ScopedAddress): void {
+    const target = this.#frontends.get(at.key);
+    if (target === undefined) return;
+    this.#remove(target);
+    this.#frontends.delete(at.key);
+    this.serviceIds.release(target.id);
   }
 
   #acquireFrontend(at: ScopedAddress): MapFrontend {
@@ -149,7 +150,7 @@ export class Reconciler {
       slots: 0,
       backends: [],
       ranges: this.#restoredRanges.get(id) ?? NO_RANGES,
-      copies: undefined,
+      usesMaglev: false,
     };
     this.#restoredRanges.delete(id);
     this.#frontends.set(key, made);
@@ -260,14 +261,15 @@ export class Reconciler {
 
   #writeMaglev(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots): void {
     const { family } = target.at.address;
-    if (slots.count > 0 && usesMaglev(frontend, service, target.at, this.#options)) {
+    target.usesMaglev = usesMaglev(frontend, service, target.at, this.#options);
+    if (slots.count > 0 && target.usesMaglev) {
       const backends = slots.backends.slice(0, slots.count).map(({ instance }) => ({
         id: this.#backends.get(instance.backend.key)!.id,
         at: instance.backend,
         weight: instance.weight,
       }));
       this.writer.setMaglev(family, target.id, this.maglev.acquire(target, backends));
-    } else {
+    } else if (target.usesMaglev || !this.#options.defects.has('maglev-table-left')) {
       this.writer.deleteMaglev(family, target.id);
       this.maglev.release(target);
     }
@@ -281,8 +283,9 @@ export class Reconciler {
     const old = target.ranges;
     target.ranges = [...old, ...own];
     for (const cidr of own) this.writer.addSourceRange(target.id, cidr);
-    const kept = new Set(own.map(maskedText));
-    for (const cidr of old) if (!kept.has(maskedText(cidr))) this.writer.deleteSourceRange(target.id, cidr);
+    const text = this.#options.defects.has('equal-source-ranges') ? formatCidr : maskedText;
+    const kept = new Set(own.map(text));
+    for (const cidr of old) if (!kept.has(text(cidr))) this.writer.deleteSourceRange(target.id, cidr);
     target.ranges = own;
   }
 
@@ -291,7 +294,7 @@ export class Reconciler {
     const { at, id } = target;
     const { family } = at.address;
     this.#quarantined.delete(at.key);
-    writer.deleteMaglev(family, id);
+    if (target.usesMaglev || !this.#options.defects.has('maglev-table-left')) writer.deleteMaglev(family, id);
     this.maglev.release(target);
     this.#release(target, true, () => true);
     for (let slot = 0; slot <= target.slots; slot++) writer.deleteService(at, slot);
@@ -377,5 +380,9 @@ export class Reconciler {
     }
   }
 }
+
+/** A wildcard frontend's address on one of the node's. */
+const copyOf = (of: ScopedAddress, address: IpAddress): ScopedAddress =>
+  scopedAddress(address, of.port, of.protocol, of.scope);
 
 const maskedText = (cidr: Cidr): string => formatCidr(maskCidr(cidr));

@@ -51,14 +51,17 @@ const ONE_SCOPE: readonly number[] = [Scope.EXTERNAL];
 const BOTH_SCOPES: readonly number[] = [Scope.EXTERNAL, Scope.INTERNAL];
 
 /** Families of the wildcard NodePort frontend: as listed, else those of the cluster IPs. */
-function nodePortFamilies(object: ServiceObject): readonly Family[] {
+function nodePortFamilies(object: ServiceObject, options: ControlPlaneOptions): readonly Family[] {
   const families = new Set<Family>();
   if (object.ipFamilies.length > 0) {
     for (const text of object.ipFamilies) {
       if (text === 'IPv4') families.add(4);
       else if (text === 'IPv6') families.add(6);
     }
-  } else for (const ip of object.clusterIps) families.add(ip.family);
+  } else {
+    const always4 = options.defects.has('cluster-ip-families');
+    for (const ip of object.clusterIps) families.add(always4 ? 4 : ip.family);
+  }
   return [...families];
 }
 
@@ -105,7 +108,7 @@ export function unsortedFrontendsOf(
   if (options.kubeProxyReplacement) {
     const hasNodePorts = object.type === 'NodePort' || object.type === 'LoadBalancer';
     if (hasNodePorts && (only === undefined || only === 'NodePort')) {
-      for (const family of nodePortFamilies(object)) {
+      for (const family of nodePortFamilies(object, options)) {
         for (const port of object.ports) {
           if (port.nodePort === 0) continue;
           for (const scope of scopes) add('NodePort', unspecified(family), port.nodePort, scope, port);

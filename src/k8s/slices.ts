@@ -100,12 +100,15 @@ export class SliceBook {
   readonly #slices = new Map<string, SliceRecord>();
   /** The slices of each service; nearly always one. */
   readonly #byService = new Map<string, SliceRecord | readonly SliceRecord[]>();
+  /** Service of each slice by its full name, where the book itself goes by less (defect `slice-names`). */
+  readonly #services: Map<string, string> | undefined;
   readonly #source: Source;
   readonly #options: ControlPlaneOptions;
 
   constructor(source: Source, options: ControlPlaneOptions) {
     this.#source = source;
     this.#options = options;
+    this.#services = options.defects.has('slice-names') ? new Map() : undefined;
   }
 
   has(name: string): boolean {
@@ -117,28 +120,39 @@ export class SliceBook {
    * good, as the agent does.
    */
   upsert(tables: Tables, slice: EndpointSliceObject): void {
-    const name = nameOf(slice);
+    const name = this.#bookName(nameOf(slice));
     const old = this.#slices.get(name);
     if (slice.service === '') {
-      if (old !== undefined) this.remove(tables, name);
+      if (old !== undefined) this.#removeRecord(tables, name, old);
       return;
     }
     const service = `${slice.namespace}/${slice.service}`;
     const specs = instancesOf(slice, this.#options);
+    this.#services?.set(nameOf(slice), service);
     const record: SliceRecord = { service, keys: specs.map((spec) => spec.at.key) };
     this.#slices.set(name, record);
     if (old !== undefined) this.#unlink(old);
     this.#link(record);
     tables.upsertInstances(service, this.#source, specs);
-    if (old?.service === service) tables.releaseInstances(service, this.#source, this.#orphans(old));
+    if (old?.service === service) tables.releaseInstances(service, this.#source, this.#orphans(name, old));
   }
 
-  remove(tables: Tables, name: string): void {
+  remove(tables: Tables, fullName: string): void {
+    const name = this.#bookName(fullName);
     const old = this.#slices.get(name);
     if (old === undefined) return;
+    const service = this.#services?.get(fullName);
+    if (service === undefined || service === old.service) this.#removeRecord(tables, name, old);
+  }
+
+  #bookName(fullName: string): string {
+    return this.#options.defects.has('slice-names') ? fullName.slice(fullName.indexOf('/') + 1) : fullName;
+  }
+
+  #removeRecord(tables: Tables, name: string, old: SliceRecord): void {
     this.#slices.delete(name);
     this.#unlink(old);
-    tables.releaseInstances(old.service, this.#source, this.#orphans(old));
+    tables.releaseInstances(old.service, this.#source, this.#orphans(name, old));
   }
 
   clear(): void {
@@ -164,9 +178,13 @@ export class SliceBook {
   }
 
   /** Keys of a gone record that no slice of its service lists. */
-  #orphans(old: SliceRecord): readonly string[] {
+  #orphans(name: string, old: SliceRecord): readonly string[] {
     const records = this.#recordsOf(old.service);
     if (records.length === 0) return old.keys;
+    if (this.#options.defects.has('address-in-two-slices')) {
+      const now = new Set(this.#slices.get(name)?.keys);
+      return old.keys.filter((key) => !now.has(key));
+    }
     const still = new Set(records.flatMap(({ keys }) => keys));
     return old.keys.filter((key) => !still.has(key));
   }

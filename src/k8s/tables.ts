@@ -1,5 +1,6 @@
 import { BackendState } from '../lb/layout.ts';
 import { cidrContains, type Cidr } from '../net/cidr.ts';
+import { type Defect, NO_DEFECTS } from './defects.ts';
 import {
   Backend,
   compareText,
@@ -76,6 +77,11 @@ export class Tables {
   readonly #leaving = new Map<string, Frontend>();
   #dirty = new Set<Frontend>();
   #services = 0;
+  readonly #defects: ReadonlySet<Defect>;
+
+  constructor(defects: ReadonlySet<Defect> = NO_DEFECTS) {
+    this.#defects = defects;
+  }
 
   get serviceCount(): number {
     return this.#services;
@@ -327,6 +333,16 @@ export class Tables {
     backend.revision++;
   }
 
+  #drop(instance: Instance): void {
+    const { backend, entry } = instance;
+    backend.instances.splice(backend.instances.indexOf(instance), 1);
+    backend.revision++;
+    let at = lowerBound(entry.instances, instance, instanceOrder);
+    while (entry.instances[at] !== instance) at++;
+    entry.instances.splice(at, 1);
+    if (backend.instances.length === 0) this.#backends.delete(backend.key);
+  }
+
   /** Takes backends away from a service as far as `source` gave them. */
   releaseInstances(name: string, source: Source, keys: Iterable<string>): void {
     const entry = this.#entries.get(name);
@@ -335,13 +351,14 @@ export class Tables {
     for (const key of keys) {
       const backend = this.#backends.get(key);
       const instance = backend?.instances.find((one) => one.entry === entry && one.source === source);
-      if (backend === undefined || instance === undefined) continue;
-      backend.instances.splice(backend.instances.indexOf(instance), 1);
-      backend.revision++;
-      let at = lowerBound(entry.instances, instance, instanceOrder);
-      while (entry.instances[at] !== instance) at++;
-      entry.instances.splice(at, 1);
-      if (backend.instances.length === 0) this.#backends.delete(key);
+      if (backend === undefined || instance === undefined) {
+        if (this.#defects.has('address-in-two-slices')) return;
+        continue;
+      }
+      this.#drop(instance);
+      if (this.#defects.has('service-name-prefix')) {
+        for (const one of backend.instances.slice()) if (one.entry.name.startsWith(name)) this.#drop(one);
+      }
       changed = true;
     }
     if (!changed) return;

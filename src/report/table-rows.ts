@@ -56,10 +56,10 @@ export function frontendCells(frontend: Frontend): Row {
     Type: frontend.type,
     ServiceName: frontend.entry.name,
     PortName: frontend.portName,
+    Backends: `${backends.slice(0, SHOWN_BACKENDS).join(', ')}${more}`,
     RedirectTo: frontend.redirectTo?.name ?? '',
     Status: frontend.status,
     Error: frontend.error,
-    Backends: `${backends.slice(0, SHOWN_BACKENDS).join(', ')}${more}`,
   };
 }
 

@@ -55,8 +55,9 @@ export function conformance<D, C>(
   family: string,
   cases: (doc: D) => readonly C[],
   check: (testCase: C, doc: D, index: number) => unknown,
+  variant = '',
 ): void {
-  describe(`conformance: ${family}`, () => {
+  describe(`conformance: ${family}${variant === '' ? '' : `, ${variant}`}`, () => {
     for (const { name, doc } of loadFamily<D>(family)) {
       it(`${name}: every case in full`, () => {
         const list = cases(doc);

@@ -182,6 +182,11 @@ export class Replay {
     });
   }
 
+  /** Whether the scenario calls an address of the node primary; nothing depends on it. */
+  isPrimary(address: string): boolean {
+    return this.#addresses.some(({ addr, primary }) => addr === address && primary);
+  }
+
   /** All rows of a table, in its order. */
   rows(table: string): Row[] {
     const { plane } = this;
