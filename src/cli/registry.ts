@@ -74,4 +74,54 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'why load is uneven: connections replayed through Maglev, random and least connections',
     load: () => import('./commands/spread.ts'),
   },
+  'config explain': {
+    group: 'Compare and check',
+    summary: 'a setting: its names, defaults, effect, and what is refused',
+    load: () => import('./commands/config-explain.ts'),
+  },
+  'config render': {
+    group: 'Compare and check',
+    summary: 'the ConfigMap that Helm values give',
+    load: () => import('./commands/config-render.ts'),
+  },
+  'config diff': {
+    group: 'Compare and check',
+    summary: 'what changes for traffic between two configurations',
+    load: () => import('./commands/config-diff.ts'),
+  },
+  kernel: {
+    group: 'Compare and check',
+    summary: 'whether a kernel is enough for a configuration',
+    load: () => import('./commands/kernel.ts'),
+  },
+  validate: {
+    group: 'Compare and check',
+    summary: 'objects, values and units: what API server and agent say',
+    load: () => import('./commands/validate.ts'),
+  },
+  'cni render': {
+    group: 'Compare and check',
+    summary: 'the CNI configuration that the agent writes',
+    load: () => import('./commands/cni-render.ts'),
+  },
+  'mount-unit': {
+    group: 'Compare and check',
+    summary: 'a mount unit for the BPF file system',
+    load: () => import('./commands/mount-unit.ts'),
+  },
+  'mount-unit check': {
+    group: 'Compare and check',
+    summary: 'a mount unit, as systemd treats it',
+    load: () => import('./commands/mount-unit-check.ts'),
+  },
+  'install plan': {
+    group: 'Compare and check',
+    summary: 'the steps to a cluster without kube-proxy',
+    load: () => import('./commands/install-plan.ts'),
+  },
+  'install check': {
+    group: 'Compare and check',
+    summary: 'what a node says after the installation',
+    load: () => import('./commands/install-check.ts'),
+  },
 };

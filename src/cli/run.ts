@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { LbtwinError } from '../errors.ts';
 import { parseCommandLine, usageError } from './args.ts';
 import { Exit } from './command.ts';
 import { commandHelp, overview } from './help.ts';
 import type { Io } from './io.ts';
+import { version } from './package.ts';
 import { COMMANDS } from './registry.ts';
 import { nearest } from '../text/nearest.ts';
 
@@ -30,11 +30,6 @@ function commandPrefix(words: readonly string[]): string {
     if (Object.keys(COMMANDS).some((name) => name.startsWith(`${prefix} `))) return prefix;
   }
   return '';
-}
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {

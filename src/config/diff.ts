@@ -103,8 +103,14 @@ export function diffConfigs(before: ResolvedConfig, after: ResolvedConfig): Conf
       option.field === undefined ? data[option.key!] : options[option.field];
     const [from, to] = [shownValue(option, read(before)), shownValue(option, read(after))];
     if (from === to) return [];
-    const { key, effect, reader } = option;
-    return [{ option: nameOf(option), key, from, to, effect, onChange: ON_CHANGE[key], reader }];
+    const { key, effect, reader, field } = option;
+    const base = { option: nameOf(option), key, from, to, reader };
+    const [was, is] = field === undefined ? [from, to] : [before.config[field], after.config[field]];
+    if (JSON.stringify(was) === JSON.stringify(is)) {
+      const effective = field === undefined ? to : shownValue(option, is);
+      return [{ ...base, effect: `No effect: other settings make it ${effective} either way.`, onChange: undefined }];
+    }
+    return [{ ...base, effect, onChange: ON_CHANGE[key] }];
   });
   const [was, is] = [derivedOf(before), derivedOf(after)];
   const derived = Object.keys(is).flatMap((what): DerivedChange[] =>

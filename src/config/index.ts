@@ -20,7 +20,7 @@ export {
   valuesSource,
 } from './resolve.ts';
 export { parseSet, parseSetJson, parseSetString } from './set.ts';
-export { chartDefaults, type MergedValues, mergeValues, type Values, type ValuesSource } from './values.ts';
+export { chartDefaults, getPath, type MergedValues, mergeValues, type Values, type ValuesSource } from './values.ts';
 export { type ConfigDiff, type DerivedChange, diffConfigs, type SettingChange } from './diff.ts';
 export { explainOption, type OptionExplanation } from './explain.ts';
 export {

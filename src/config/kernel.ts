@@ -161,7 +161,7 @@ const FEATURES: readonly Feature[] = [
     feature: 'host routing in eBPF',
     version: [5, 10, 0],
     used: ({ hostLegacyRouting }) => !hostLegacyRouting,
-    without: 'falls back to legacy host routing',
+    without: 'legacy host routing',
     source: DOCS,
   },
   {
@@ -184,7 +184,7 @@ const FEATURES: readonly Feature[] = [
     feature: 'attaching with tcx',
     version: [6, 6, 0],
     used: ({ tcx }) => tcx,
-    without: 'falls back to the legacy tc attachment',
+    without: 'the legacy tc attachment',
     source: 'docs.cilium.io, enable-tcx',
   },
   {

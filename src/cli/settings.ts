@@ -1,0 +1,106 @@
+import {
+  configDataOf,
+  type ConfigData,
+  type MergedValues,
+  mergeValues,
+  DEFAULT_PROFILE,
+  parseProfile,
+  parseSet,
+  parseSetJson,
+  parseSetString,
+  type Profile,
+  resolveConfig,
+  type ResolvedConfig,
+  type Values,
+  type ValuesSource,
+} from '../config/index.ts';
+import { LbtwinError } from '../errors.ts';
+import { readYaml, type YamlDocument } from '../yaml/index.ts';
+import type { Args, OptionSpecs } from './args.ts';
+import { readText } from './files.ts';
+import type { Io } from './io.ts';
+
+/** Where settings come from, for commands that look at settings alone. */
+export const settingsOptions: OptionSpecs = {
+  values: {
+    type: 'string',
+    rest: true,
+    value: 'FILE...',
+    help: 'Helm values of the Cilium chart; later ones win',
+  },
+  set: { type: 'string', multiple: true, value: 'KEY=VALUE', help: 'a Helm value, as `helm --set` takes it' },
+  'set-string': { type: 'string', multiple: true, value: 'KEY=TEXT', help: 'a Helm value that is text' },
+  'set-json': { type: 'string', multiple: true, value: 'KEY=JSON', help: 'a Helm value in JSON' },
+  config: { type: 'string', value: 'FILE', help: 'a cilium-config ConfigMap; explicit values win over it' },
+  profile: { type: 'string', value: '1.18|1.17', help: 'the line of Cilium releases (default: 1.18)' },
+};
+
+/** The documents of a YAML or JSON file; errors name it. */
+async function documentsOf(file: string, io: Io): Promise<YamlDocument[]> {
+  const text = await readText(file, io);
+  try {
+    return readYaml(text);
+  } catch (error) {
+    throw inFile(file, error);
+  }
+}
+
+const inFile = (file: string, error: unknown): unknown =>
+  error instanceof LbtwinError
+    ? new LbtwinError(error.code, `${file}: ${error.reason}`, {
+        path: error.path,
+        ...(error.allowed === undefined ? {} : { allowed: error.allowed }),
+        cause: error,
+      })
+    : error;
+
+/** Helm values of a file, with a way back to the place of each. */
+export async function readValuesFile(file: string, io: Io): Promise<ValuesSource> {
+  const [document, second] = await documentsOf(file, io);
+  if (document === undefined) return { name: file, values: {} };
+  const { value } = document;
+  if (second !== undefined || typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new LbtwinError('invalid-values', `${file}: Helm values are one map`, { allowed: 'key: value' });
+  }
+  for (const { text, value: meant, value12, position } of document.dialect) {
+    io.warn(
+      `lbtwin: ${file}:${position.line}:${position.column}: ${text} is ${JSON.stringify(meant)} for Helm (YAML 1.1), ${JSON.stringify(value12)} in YAML 1.2\n`,
+    );
+  }
+  return { name: file, values: value as Values, positionOf: (path) => document.positionOf(path) };
+}
+
+/** The entries of a ConfigMap file. */
+export async function readConfigMapFile(file: string, io: Io): Promise<{ name: string; data: ConfigData }> {
+  const [document] = await documentsOf(file, io);
+  try {
+    return { name: file, data: configDataOf(document?.value ?? {}) };
+  } catch (error) {
+    throw inFile(file, error);
+  }
+}
+
+export interface Settings {
+  readonly profile: Profile;
+  readonly sources: readonly ValuesSource[];
+  readonly resolved: ResolvedConfig;
+  readonly merged: MergedValues;
+}
+
+/** What the command line says about settings, findings and all: nothing is thrown for what they say. */
+export async function readSettings(args: Args, io: Io): Promise<Settings> {
+  const profile = args.parsed('profile', parseProfile) ?? DEFAULT_PROFILE;
+  const sources: ValuesSource[] = [];
+  for (const file of args.strings('values')) sources.push(await readValuesFile(file, io));
+  sources.push(...args.strings('set').map(parseSet));
+  sources.push(...args.strings('set-string').map(parseSetString));
+  sources.push(...args.strings('set-json').map(parseSetJson));
+  const file = args.string('config');
+  const configMap = file === undefined ? undefined : await readConfigMapFile(file, io);
+  return {
+    profile,
+    sources,
+    resolved: resolveConfig({ profile, values: sources, ...(configMap === undefined ? {} : { configMap }) }),
+    merged: mergeValues(profile, sources),
+  };
+}
