@@ -29,7 +29,16 @@ export const configOptions: OptionSpecs = {
     help: 'Helm values of the Cilium chart; may be repeated, later ones win, and explicit values win over a ConfigMap',
   },
   set: { type: 'string', multiple: true, value: 'KEY=VALUE', help: 'a Helm value, as `helm --set` takes it' },
+  'set-string': { type: 'string', multiple: true, value: 'KEY=TEXT', help: 'a Helm value that is text' },
+  'set-json': { type: 'string', multiple: true, value: 'KEY=JSON', help: 'a Helm value in JSON' },
   profile: { type: 'string', value: '1.18|1.17', help: 'the line of Cilium releases (default: 1.18)' },
+};
+
+/** The same for commands that look at settings alone: several files may follow `--values`. Read with `readSettings()`. */
+export const settingsOptions: OptionSpecs = {
+  ...configOptions,
+  values: { type: 'string', rest: true, value: 'FILE...', help: 'Helm values of the Cilium chart; later ones win' },
+  config: { type: 'string', value: 'FILE', help: 'a cilium-config ConfigMap; explicit values win over it' },
 };
 
 /** Whose maps: for commands that show one node. */

@@ -16,24 +16,9 @@ import {
 } from '../config/index.ts';
 import { LbtwinError } from '../errors.ts';
 import { readYaml, type YamlDocument } from '../yaml/index.ts';
-import type { Args, OptionSpecs } from './args.ts';
+import type { Args } from './args.ts';
 import { readText } from './files.ts';
 import type { Io } from './io.ts';
-
-/** Where settings come from, for commands that look at settings alone. */
-export const settingsOptions: OptionSpecs = {
-  values: {
-    type: 'string',
-    rest: true,
-    value: 'FILE...',
-    help: 'Helm values of the Cilium chart; later ones win',
-  },
-  set: { type: 'string', multiple: true, value: 'KEY=VALUE', help: 'a Helm value, as `helm --set` takes it' },
-  'set-string': { type: 'string', multiple: true, value: 'KEY=TEXT', help: 'a Helm value that is text' },
-  'set-json': { type: 'string', multiple: true, value: 'KEY=JSON', help: 'a Helm value in JSON' },
-  config: { type: 'string', value: 'FILE', help: 'a cilium-config ConfigMap; explicit values win over it' },
-  profile: { type: 'string', value: '1.18|1.17', help: 'the line of Cilium releases (default: 1.18)' },
-};
 
 /** The documents of a YAML or JSON file; errors name it. */
 async function documentsOf(file: string, io: Io): Promise<YamlDocument[]> {
@@ -87,14 +72,20 @@ export interface Settings {
   readonly merged: MergedValues;
 }
 
-/** What the command line says about settings, findings and all: nothing is thrown for what they say. */
-export async function readSettings(args: Args, io: Io): Promise<Settings> {
-  const profile = args.parsed('profile', parseProfile) ?? DEFAULT_PROFILE;
+/** The Helm values of the command line in their order. */
+export async function readSources(args: Args, io: Io): Promise<ValuesSource[]> {
   const sources: ValuesSource[] = [];
   for (const file of args.strings('values')) sources.push(await readValuesFile(file, io));
   sources.push(...args.strings('set').map(parseSet));
   sources.push(...args.strings('set-string').map(parseSetString));
   sources.push(...args.strings('set-json').map(parseSetJson));
+  return sources;
+}
+
+/** What the command line says about settings, findings and all: nothing is thrown for what they say. */
+export async function readSettings(args: Args, io: Io): Promise<Settings> {
+  const profile = args.parsed('profile', parseProfile) ?? DEFAULT_PROFILE;
+  const sources = await readSources(args, io);
   const file = args.string('config');
   const configMap = file === undefined ? undefined : await readConfigMapFile(file, io);
   return {

@@ -5,8 +5,8 @@ import { type CniDirectory, cniSettingsOf, planCni } from '../../install/index.t
 import { cniPlanJson, formatCniPlan } from '../../report/install.ts';
 import { type Command, Exit } from '../command.ts';
 import { readText } from '../files.ts';
-import { outputOption } from '../options.ts';
-import { readSettings, settingsOptions } from '../settings.ts';
+import { outputOption, settingsOptions } from '../options.ts';
+import { readSettings } from '../settings.ts';
 
 /** The plain files of a folder; a dry run reads them and writes nothing. */
 function readDirectory(dir: string): CniDirectory {

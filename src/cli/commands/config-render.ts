@@ -1,6 +1,7 @@
 import { formatConfigData, formatConfigFinding } from '../../report/settings.ts';
 import { type Command, Exit } from '../command.ts';
-import { readSettings, settingsOptions } from '../settings.ts';
+import { settingsOptions } from '../options.ts';
+import { readSettings } from '../settings.ts';
 
 const command: Command = {
   usage: ['[--values FILE...] [--set KEY=VALUE]... [--config FILE] [--profile 1.18|1.17] [-o yaml|json]'],

@@ -3,8 +3,8 @@ import { formatInstallChecks } from '../../report/install.ts';
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readText } from '../files.ts';
-import { outputOption } from '../options.ts';
-import { readSettings, settingsOptions } from '../settings.ts';
+import { outputOption, settingsOptions } from '../options.ts';
+import { readSettings } from '../settings.ts';
 
 const command: Command = {
   usage: ['[--iptables-save FILE] [--status FILE] [--values FILE...] [--config FILE] [-o text|json]'],

@@ -1,8 +1,8 @@
 import { planInstall } from '../../install/index.ts';
 import { formatInstallPlan } from '../../report/install.ts';
 import { type Command, Exit } from '../command.ts';
-import { outputOption } from '../options.ts';
-import { readSettings, settingsOptions } from '../settings.ts';
+import { outputOption, settingsOptions } from '../options.ts';
+import { readSettings } from '../settings.ts';
 
 const command: Command = {
   usage: [

@@ -1,8 +1,8 @@
 import { checkKernel, parseKernelRelease } from '../../config/index.ts';
 import { formatKernelReport } from '../../report/settings.ts';
 import { type Command, Exit } from '../command.ts';
-import { outputOption } from '../options.ts';
-import { readSettings, settingsOptions } from '../settings.ts';
+import { outputOption, settingsOptions } from '../options.ts';
+import { readSettings } from '../settings.ts';
 
 const command: Command = {
   usage: ['--release VERSION [--values FILE...] [--set KEY=VALUE]... [--profile 1.18|1.17] [-o text|json]'],

@@ -6,7 +6,8 @@ import { type Command, Exit } from '../command.ts';
 import { expandFolder, readText } from '../files.ts';
 import type { Io } from '../io.ts';
 import { version } from '../package.ts';
-import { readSettings, settingsOptions } from '../settings.ts';
+import { configOptions } from '../options.ts';
+import { readSettings } from '../settings.ts';
 
 /** The schemas of `--crd`, which may be given several times. */
 async function readCrds(files: readonly string[], io: Io): Promise<ReturnType<typeof schemasOfCrds>> {
@@ -38,7 +39,7 @@ otherwise, and widespread misprints in any text. Each finding has file, line and
       value: 'text|json|sarif|github',
       help: 'how to print the findings (default: text)',
     },
-    ...settingsOptions,
+    ...configOptions,
   },
   examples: [
     ['lbtwin validate policies/ values.yaml', 'a folder and a file'],
