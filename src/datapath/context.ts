@@ -49,7 +49,7 @@ const MAX_TUNNEL_OPTIONS = 24;
  * they decided. A node has one and uses it again for each packet; nothing in it outlives the next.
  */
 export class HookContext {
-  readonly packet: PacketBuffer = new PacketBuffer();
+  readonly packet: PacketBuffer;
   readonly headers: Headers = new Headers();
   /** True in the XDP program, false in tc programs. */
   xdp = false;
@@ -113,6 +113,10 @@ export class HookContext {
   punt = false;
   /** A reason that was counted as a drop although an answer is sent. */
   answeredReason = 0;
+
+  constructor(packet: PacketBuffer = new PacketBuffer()) {
+    this.packet = packet;
+  }
 
   /** Forgets the packet before. */
   reset(): void {
