@@ -24,6 +24,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'which backend does a flow reach, and why',
     load: () => import('./commands/select.ts'),
   },
+  who: {
+    group: 'Ask',
+    summary: 'which frontends, client ports and table slots reach a backend',
+    load: () => import('./commands/who.ts'),
+  },
   'service list': {
     group: "Show, in the agent's formats",
     summary: "a node's services with their ids and backends, as `cilium-dbg service list`",

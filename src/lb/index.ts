@@ -14,3 +14,4 @@ export * from './slot.ts';
 export * from './source-range-map.ts';
 export { type PackedAddress, packTuples, type Tuple, type TupleColumns, tupleColumns } from './tuple.ts';
 export * from './trace.ts';
+export { clientPorts, type ReachingFrontend, type SelectionSettings, whoReaches } from './who.ts';

@@ -26,6 +26,22 @@ export function parsePort(text: string, min = 0): number {
   return checkPort(/^(0|[1-9]\d{0,4})$/.test(text) ? Number(text) : text, min);
 }
 
+/** Ports from `min` to `max`, both included. */
+export interface PortSpan {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** `1024-65535`. @throws LbtwinError `invalid-port-range` */
+export function parsePortRange(text: string): PortSpan {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
+  const [min, max] = [Number(match?.[1]), Number(match?.[2])];
+  if (min <= max && max <= 65535) return { min, max };
+  throw new LbtwinError('invalid-port-range', `${JSON.stringify(text)} is not a range of ports`, {
+    allowed: 'FIRST-LAST within 0..65535',
+  });
+}
+
 /**
  * `10.0.0.1:80`, `[fd00::1]:80`; an IPv6 address with a port needs its brackets.
  * @throws LbtwinError `invalid-endpoint`, `invalid-address`, `invalid-port`

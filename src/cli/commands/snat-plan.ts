@@ -1,21 +1,12 @@
 import { seededRandom } from '../../hash/random.ts';
 import { flowsWithin, planSnat, type SnatPlanPoint } from '../../nat/plan.ts';
+import { parsePortRange } from '../../net/endpoint.ts';
 import { odds, snatPlanTable } from '../../report/nat-plan.ts';
 import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { outputOption } from '../options.ts';
 
 const MOST_RUNS = 1000;
-
-function portRange(args: Args, name: string, fallback: readonly [number, number]): readonly [number, number] {
-  const text = args.string(name);
-  if (text === undefined) return fallback;
-  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
-  const [first, last] = [Number(match?.[1]), Number(match?.[2])];
-  if (!(first <= last && last <= 65_535))
-    throw usageError(`--${name}: ${JSON.stringify(text)} is not a range of ports`, 'FIRST-LAST within 0..65535');
-  return [first, last];
-}
 
 function probability(args: Args): number | undefined {
   const text = args.string('probability');
@@ -68,8 +59,9 @@ With both: whether N flows do.`,
     const limit = probability(args);
     if (flows === undefined && limit === undefined)
       throw usageError('nothing asked', '--flows N, --probability P or both');
-    const [minPort, maxPort] = portRange(args, 'range', [32_768, 65_535]);
-    const [sourceMin, sourceMax] = portRange(args, 'source-ports', [32_768, 60_999]);
+    const { min: minPort, max: maxPort } = args.parsed('range', parsePortRange) ?? { min: 32_768, max: 65_535 };
+    const source = args.parsed('source-ports', parsePortRange) ?? { min: 32_768, max: 60_999 };
+    const { min: sourceMin, max: sourceMax } = source;
     const ports = maxPort - minPort + 1;
     const occupied = args.integer('occupied', 0, ports) ?? 0;
     const runs = args.integer('runs', 1, MOST_RUNS) ?? 8;
