@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { eastWestBenchmarks } from './east-west.ts';
 import { labBenchmarks } from './lab.ts';
 import { conntrackBenchmarks } from './conntrack.ts';
 import { maglevBenchmarks } from './maglev.ts';
@@ -8,6 +9,7 @@ import { selectBenchmarks } from './select.ts';
 
 /** Every group of benchmarks; inputs are made only for groups that run. */
 const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
+  eastWest: eastWestBenchmarks,
   lab: labBenchmarks,
   conntrack: conntrackBenchmarks,
   maglev: maglevBenchmarks,
