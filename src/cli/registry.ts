@@ -129,4 +129,29 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'what a node says after the installation',
     load: () => import('./commands/install-check.ts'),
   },
+  'policy check': {
+    group: 'Ask',
+    summary: 'does network policy let a connection through, and which rule decides',
+    load: () => import('./commands/policy-check.ts'),
+  },
+  'policy matrix': {
+    group: 'Ask',
+    summary: 'who reaches whom under network policy, port by port',
+    load: () => import('./commands/policy-matrix.ts'),
+  },
+  'policy map': {
+    group: "Show, in the agent's formats",
+    summary: 'the policy map of a pod or node',
+    load: () => import('./commands/policy-map.ts'),
+  },
+  'policy diff': {
+    group: 'Compare and check',
+    summary: 'what connectivity a change of policies adds and removes',
+    load: () => import('./commands/policy-diff.ts'),
+  },
+  'policy lint': {
+    group: 'Compare and check',
+    summary: 'policies that do not do what they seem to',
+    load: () => import('./commands/policy-lint.ts'),
+  },
 };

@@ -19,7 +19,7 @@ import {
 } from './labels.ts';
 import { Direction } from './layout.ts';
 import type { ParsedPolicy, PolicyNotice } from './rule.ts';
-import { type PolicyDatapathConfig, policyPacket } from './verdict.ts';
+import { type PolicyDatapathConfig, type PolicyPacket, policyPacket } from './verdict.ts';
 
 /** One side of a connection. */
 export type PolicyParty =
@@ -28,6 +28,12 @@ export type PolicyParty =
   | { readonly kind: 'address'; readonly address: IpAddress }
   | { readonly kind: 'entity'; readonly name: string };
 
+/** `x/a`, `node:n1`, `ip:192.0.2.1`, `entity:world`. */
+export function partyName(party: PolicyParty): string {
+  if (party.kind === 'pod') return party.name;
+  return party.kind === 'address' ? `ip:${formatAddress(party.address)}` : `${party.kind}:${party.name}`;
+}
+
 export interface PolicyTraffic {
   readonly proto: number;
   /** Destination port as policy sees it: of the backend. */
@@ -35,6 +41,16 @@ export interface PolicyTraffic {
   readonly icmpType?: number;
   readonly icmpCode?: number;
 }
+
+/** A packet of some traffic, with direction and identities to be filled in. */
+export const trafficPacket = (traffic: PolicyTraffic): PolicyPacket =>
+  policyPacket({
+    proto: traffic.proto,
+    dport: traffic.port ?? 0,
+    family: traffic.proto === Protocol.ICMPV6 ? 6 : 4,
+    icmpType: traffic.icmpType ?? -1,
+    icmpCode: traffic.icmpCode ?? 0,
+  });
 
 /** The answer about one connection. A side that no policy of this cluster governs is undefined. */
 export interface PolicyCheck {
@@ -99,6 +115,7 @@ export class PolicyCluster {
     const refused: RefusedPolicy[] = [];
     const parsed: ParsedPolicy[] = [];
     for (const object of this.objects.policies) {
+      if (this.config.networkPolicy === false && (object as { kind?: unknown }).kind === 'NetworkPolicy') continue;
       try {
         parsed.push(parsePolicy(object, this.config));
       } catch (error) {
@@ -222,16 +239,10 @@ export class PolicyCluster {
     if (endpoint === undefined) return undefined;
     const node = this.nodeOf(subject);
     const engine = this.engineOf(node);
-    const packet = policyPacket({
-      direction,
-      local: endpoint.identity,
-      remote: this.identityOf(peer, node),
-      proto: traffic.proto,
-      dport: traffic.port ?? 0,
-      family: traffic.proto === Protocol.ICMPV6 ? 6 : 4,
-      icmpType: traffic.icmpType ?? -1,
-      icmpCode: traffic.icmpCode ?? 0,
-    });
+    const packet = trafficPacket(traffic);
+    packet.direction = direction;
+    packet.local = endpoint.identity;
+    packet.remote = this.identityOf(peer, node);
     return explainVerdict(engine.policyOf(endpoint), packet, this.datapath, engine.selectors);
   }
 

@@ -29,6 +29,8 @@ export interface PolicyConfig extends PolicyParseOptions {
   readonly allowLocalhost?: 'auto' | 'always' | 'policy';
   /** `enable-host-firewall` [false]. */
   readonly hostFirewall?: boolean;
+  /** `enable-k8s-networkpolicy` [true]: Kubernetes NetworkPolicy objects count. */
+  readonly networkPolicy?: boolean;
   /** `bpf-policy-map-max` [16384]. */
   readonly policyMapMax?: number;
   /** Proxy ports of redirects [examples]. */

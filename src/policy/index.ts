@@ -76,3 +76,17 @@ export {
 export type { ClusterNode, ClusterObjects, ClusterPod, ClusterService } from './cluster-objects.ts';
 export { type DnsView, matchesFqdn } from './dns.ts';
 export { explainVerdict, type PolicyVerdict, type RuleEffect, type RuleStep } from './explain.ts';
+export { policyConfigOf, policyDatapathOf } from './from-config.ts';
+export {
+  diffReach,
+  isPolicyReached,
+  policyMatrix,
+  type PolicyMatrix,
+  Reach,
+  REACH_SYMBOLS,
+  type ReachChange,
+  reachOfCheck,
+  trafficOfRules,
+} from './matrix.ts';
+export { partyName, trafficPacket } from './cluster.ts';
+export { lintPolicies, POLICY_LINT_RULES, type PolicyFinding, type PolicySeverity } from './lint.ts';

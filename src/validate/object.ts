@@ -1,6 +1,6 @@
 import type { DatapathConfig } from '../config/index.ts';
 import { type ErrorPath, LbtwinError } from '../errors.ts';
-import { parseCiliumPolicy, parseNetworkPolicy, type PolicyParseOptions } from '../policy/index.ts';
+import { parseCiliumPolicy, parseNetworkPolicy, policyConfigOf, type PolicyParseOptions } from '../policy/index.ts';
 import { checkKubernetesRules } from './kubernetes.ts';
 import { checkLocalRedirect } from './local-redirect.ts';
 import { type Schema, type SchemaError, unknownFields, validateSchema } from './schema.ts';
@@ -66,13 +66,7 @@ export const VALIDATED_KINDS: readonly string[] = [...Object.keys(CILIUM), ...Ob
 
 /** What of the configuration decides about policy objects. */
 export function policyOptionsOf(config: DatapathConfig): PolicyParseOptions {
-  return {
-    dualStack: config.ipv4 && config.ipv6,
-    nodeSelectorLabels: config.nodeSelectorLabels,
-    icmpRules: config.icmpRules,
-    l7Proxy: config.l7Proxy,
-    clusterName: config.clusterName,
-  };
+  return policyConfigOf(config);
 }
 
 const ALWAYS_KNOWN: readonly string[] = ['apiVersion', 'kind', 'metadata'];
