@@ -5,6 +5,7 @@ import { labBenchmarks } from './lab.ts';
 import { conntrackBenchmarks } from './conntrack.ts';
 import { maglevBenchmarks } from './maglev.ts';
 import { type Benchmark, measure, type Result } from './measure.ts';
+import { northSouthBenchmarks } from './northsouth.ts';
 import { selectBenchmarks } from './select.ts';
 
 /** Every group of benchmarks; inputs are made only for groups that run. */
@@ -14,6 +15,7 @@ const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   conntrack: conntrackBenchmarks,
   maglev: maglevBenchmarks,
   select: selectBenchmarks,
+  northsouth: northSouthBenchmarks,
 };
 
 const { values } = parseArgs({
