@@ -24,9 +24,11 @@ export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
   for (let i = 0; i < w; i++) target.addr[i] = address[i]!;
   const passed = passTtl(f, ctx);
   if (passed !== 0) return passed;
-  // The ports are read again, from the packet as it is now: a first fragment is remembered under its new address, too.
-  const extracted = extractTuple(packet, headers, other, options.sctp, f.fragments);
-  if (extracted !== 0) return extracted;
+  if (headers.fragment) {
+    // The ports are read again, from the packet as it is now: a first fragment is remembered under its new address, too.
+    const extracted = extractTuple(packet, headers, other, options.sctp, f.fragments);
+    if (extracted !== 0) return extracted;
+  } else other.set(tuple);
   const ports = other[2 * w]!;
   other[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
   setTupleFlags(other, w, TupleFlag.OUT);

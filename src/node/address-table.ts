@@ -71,6 +71,7 @@ export class AddressTable<V> {
 
   /** The value of the address in `words[at...]`. */
   lookup(words: Uint32Array, at: number): V | undefined {
+    if (this.#table.size === 0) return undefined;
     const row = this.#table.find(words, at);
     return row < 0 ? undefined : this.#values.get(this.#table.rows[this.#table.valueAt(row)]!);
   }
