@@ -1,3 +1,4 @@
+export * from './cluster/index.ts';
 export * from './config/index.ts';
 export * from './conntrack/index.ts';
 export * from './datapath/index.ts';

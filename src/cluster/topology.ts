@@ -75,10 +75,11 @@ interface NodeDraft {
 }
 
 /**
- * Reads nodes and pods out of a cluster's objects: Node, CiliumNode, Pod; without Pods, the endpoints of EndpointSlices stand in.
+ * Reads nodes and pods out of a cluster's objects: Node, CiliumNode, Pod; where there is no Pod, the endpoints of EndpointSlices stand in.
+ * @param gone pods (`namespace/name`) that are known to be gone, whatever EndpointSlices say
  * @throws LbtwinError `contradiction` when two pods share an address or a pod is on a node that does not exist
  */
-export function readTopology(objects: Iterable<RawObject>): Topology {
+export function readTopology(objects: Iterable<RawObject>, gone: ReadonlySet<string> = new Set()): Topology {
   const drafts = new Map<string, NodeDraft>();
   const pods: RawObject[] = [];
   const slices: RawObject[] = [];
@@ -88,16 +89,35 @@ export function readTopology(objects: Iterable<RawObject>): Topology {
     else if (object.kind === 'EndpointSlice') slices.push(object);
   }
   const assumptions: string[] = [];
-  const found = pods.length > 0 ? podsOfPods(pods) : podsOfSlices(slices);
-  if (pods.length === 0 && found.length > 0) {
-    assumptions.push(`No Pod objects: ${found.length} pods are taken from EndpointSlices, without labels.`);
+  const found = podsOfPods(pods);
+  const missing = missingPods(pods, found, podsOfSlices(slices), gone);
+  if (missing.length > 0) {
+    assumptions.push(
+      `No Pod objects for ${missing.length} endpoints: pods of the names that EndpointSlices give stand in, without labels.`,
+    );
   }
+  found.push(...missing);
   if (drafts.size === 0) {
     for (const name of new Set(found.map(({ node }) => node))) draftOf(drafts, name);
     if (drafts.size > 0) assumptions.push('No Node objects: nodes are those that pods name.');
   }
   const nodes = finishNodes(drafts, assumptions);
   return { nodes, ...finishPods(found, nodes), nodeByAddress: indexNodes(nodes), assumptions };
+}
+
+/** Endpoints whose pods no object describes; `gone` ones were deleted, and an endpoint does not bring them back. */
+function missingPods(
+  objects: readonly RawObject[],
+  found: readonly PodDraft[],
+  endpoints: readonly PodDraft[],
+  gone: ReadonlySet<string>,
+): PodDraft[] {
+  const known = new Set(objects.map(({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}`));
+  const taken = new Set(found.flatMap(({ addresses }) => addresses.map((one) => formatAddress(one))));
+  return endpoints.filter(({ namespace, name, addresses }) => {
+    const full = `${namespace}/${name}`;
+    return !known.has(full) && !gone.has(full) && !addresses.some((one) => taken.has(formatAddress(one)));
+  });
 }
 
 function draftOf(drafts: Map<string, NodeDraft>, name: string): NodeDraft {

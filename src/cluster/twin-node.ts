@@ -1,0 +1,189 @@
+import type { DatapathConfig } from '../config/datapath-config.ts';
+import { Node } from '../datapath/node.ts';
+import type { PodInterface } from '../datapath/pod-family.ts';
+import { ControlPlane, type ObjectName } from '../k8s/control-plane.ts';
+import { controlPlaneInit, lbMapsOf } from '../k8s/from-config.ts';
+import type { RawObject } from '../k8s/raw.ts';
+import { formatAddress, type IpAddress } from '../net/address.ts';
+import { type Cidr, cidrContains } from '../net/cidr.ts';
+import { u64, type U64 } from '../net/u64.ts';
+import { collectGarbage } from '../nat/gc.ts';
+import { NodeTables } from '../node/tables.ts';
+import type { NodeAddressInput } from '../k8s/node-view.ts';
+import type { Defects } from '../node/defects.ts';
+import { SocketLb } from '../socket/socket-lb.ts';
+import { fillNodeTables, type IdentityOf } from './node-tables.ts';
+import { datapathOptions, Device, socketOptions } from './options.ts';
+import {
+  nodeAddress,
+  podAddress,
+  routerAddress,
+  type Topology,
+  type TopologyNode,
+  type TopologyPod,
+} from './topology.ts';
+
+/** What a cluster's nodes have in common. */
+export interface ClusterSettings {
+  readonly config: DatapathConfig;
+  readonly mtu: number;
+  readonly defects: Partial<Defects>;
+  readonly identityOf: IdentityOf;
+}
+
+/** One node with everything that runs on it: control plane, maps, packet programs, socket programs. */
+export class TwinNode {
+  readonly plane: ControlPlane;
+  #topology: TopologyNode;
+  #datapath: Node;
+  #sockets: SocketLb | undefined;
+  #pods: ReadonlyMap<number, TopologyPod>;
+  readonly #settings: ClusterSettings;
+
+  constructor(topology: Topology, self: TopologyNode, objects: readonly RawObject[], settings: ClusterSettings) {
+    const { config } = settings;
+    this.#topology = self;
+    this.#settings = settings;
+    this.#pods = podsOf(topology, self);
+    this.plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: self.name, maps: lbMapsOf(config) });
+    this.plane.setNode({ labels: self.labels, addresses: addressesOf(self) });
+    this.plane.apply(objects);
+    const tables = new NodeTables({ neighbours: config.maps.neigh, fragments: config.maps.fragments });
+    fillNodeTables(tables, topology, self, config, settings.identityOf);
+    this.#datapath = this.#makeDatapath(tables);
+    this.#sockets = this.#makeSockets();
+  }
+
+  #makeDatapath(tables: NodeTables): Node {
+    const { config, mtu, defects } = this.#settings;
+    const self = this.#topology;
+    return new Node({
+      options: datapathOptions(config, mtu, defects),
+      addresses: {
+        ipv4: nodeAddress(self, 4),
+        ipv6: nodeAddress(self, 6),
+        routerIPv4: routerAddress(self, 4) ?? nodeAddress(self, 4),
+        routerIPv6: routerAddress(self, 6) ?? nodeAddress(self, 6),
+        podCidrs4: cidrsOf(self, 4),
+        podCidrs6: cidrsOf(self, 6),
+        mac: self.mac,
+        ifindex: Device.NETDEV,
+      },
+      lb: this.plane.maps,
+      tables,
+    });
+  }
+
+  #makeSockets(): SocketLb | undefined {
+    const options = socketOptions(this.#settings.config);
+    return options === undefined ? undefined : new SocketLb(this.plane.maps, this.#datapath.tables, options);
+  }
+
+  get topology(): TopologyNode {
+    return this.#topology;
+  }
+
+  get datapath(): Node {
+    return this.#datapath;
+  }
+
+  /** Absent where sockets are not translated. */
+  get sockets(): SocketLb | undefined {
+    return this.#sockets;
+  }
+
+  /** Objects were added or replaced; `topology` is the cluster with them. */
+  apply(topology: Topology, objects: readonly RawObject[]): void {
+    this.#refresh(topology);
+    this.plane.apply(objects);
+  }
+
+  /** Objects were removed. */
+  remove(topology: Topology, objects: readonly ObjectName[]): void {
+    this.#refresh(topology);
+    this.plane.remove(objects);
+  }
+
+  #refresh(topology: Topology): void {
+    const self = topology.nodes.get(this.name);
+    // A node without objects keeps what it knew: its agent gets no more events about itself.
+    if (self === undefined) return;
+    this.#topology = self;
+    this.#pods = podsOf(topology, self);
+    this.plane.setNode({ labels: self.labels, addresses: addressesOf(self) });
+    const { config, identityOf } = this.#settings;
+    fillNodeTables(this.#datapath.tables, topology, self, config, identityOf);
+  }
+
+  /** Forgets all flows: conntrack, NAT, affinity, sockets; what the control plane wrote stays. */
+  resetDatapath(): void {
+    const { maps } = this.plane;
+    maps.v4.affinity.clear();
+    maps.v6.affinity.clear();
+    const { tables } = this.#datapath;
+    for (const family of [tables.v4, tables.v6]) {
+      family.neighbours.clear();
+      family.fragments.clear();
+    }
+    this.#datapath = this.#makeDatapath(tables);
+    this.#sockets = this.#makeSockets();
+  }
+
+  /** What the agent does from time to time: removes flows whose time is over. */
+  collectGarbage(now: number): void {
+    for (const { nat } of [this.#datapath.v4, this.#datapath.v6]) collectGarbage(nat, now);
+  }
+
+  get name(): string {
+    return this.topology.name;
+  }
+
+  /** True for the node's own addresses, routers' included. */
+  owns(address: IpAddress): boolean {
+    return this.datapath.tables.of(address.family).endpoints.get(address)?.host === true;
+  }
+
+  /** True for the addresses that the node gives to pods. */
+  isOwnPodCidr(address: IpAddress): boolean {
+    return this.topology.podCidrs.some((cidr) => cidrContains(cidr, address));
+  }
+
+  /** The pod of this node that has an address. */
+  podAt(address: IpAddress): TopologyPod | undefined {
+    const endpoint = this.datapath.tables.of(address.family).endpoints.get(address);
+    return endpoint === undefined || endpoint.host ? undefined : this.#pods.get(endpoint.ifindex);
+  }
+
+  podByIfindex(ifindex: number): TopologyPod | undefined {
+    return this.#pods.get(ifindex);
+  }
+
+  /** What the pod's programs know of it. */
+  interfaceOf(pod: TopologyPod): PodInterface {
+    const { endpointId: id, ifindex, mac, nodeMac } = pod;
+    const [ipv4, ipv6] = [podAddress(pod, 4), podAddress(pod, 6)];
+    return {
+      endpoint: { id, ifindex, mac, nodeMac, host: false, identity: this.#settings.identityOf(pod) },
+      ...(ipv4 === undefined ? {} : { ipv4 }),
+      ...(ipv6 === undefined ? {} : { ipv6 }),
+      netnsCookie: netnsCookieOf(pod),
+    };
+  }
+}
+
+/** Cookie of the host's network namespace, and the first that pods get. */
+export const HOST_NETNS_COOKIE = 1;
+const FIRST_POD_NETNS_COOKIE = 4000;
+
+/** Cookie of a pod's network namespace: numbered like the pods of the node. */
+export const netnsCookieOf = (pod: TopologyPod): U64 =>
+  u64(pod.hostNetwork ? HOST_NETNS_COOKIE : FIRST_POD_NETNS_COOKIE + pod.endpointId);
+
+const addressesOf = (self: TopologyNode): NodeAddressInput[] =>
+  self.addresses.map((address) => ({ address: formatAddress(address), device: 'eth0' }));
+
+const podsOf = (topology: Topology, self: TopologyNode): Map<number, TopologyPod> =>
+  new Map([...topology.pods.values()].filter(({ node }) => node === self.name).map((pod) => [pod.ifindex, pod]));
+
+const cidrsOf = (node: TopologyNode, family: 4 | 6): Cidr[] =>
+  node.podCidrs.filter(({ address }) => address.family === family);

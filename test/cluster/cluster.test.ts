@@ -1,0 +1,245 @@
+import { describe, expect, it } from 'vitest';
+import { Cluster, type ClusterOptions, type SendSpec } from '../../src/cluster/index.ts';
+import { pod, shop, values, WEB } from './objects.ts';
+
+const lb = (more: Record<string, unknown>, rest: Record<string, unknown> = {}): ClusterOptions => ({
+  config: { values: values({ loadBalancer: { algorithm: 'maglev', ...more }, ...rest }) },
+});
+const client: SendSpec = { from: 'external:198.51.100.7:40000', to: '203.0.113.10:80/TCP', via: 'node-1' };
+const client6: SendSpec = { from: 'external:[2001:db8::7]:40000', to: '[2001:db8:ff::10]:80/TCP', via: 'node-1' };
+const send = (spec: SendSpec, options: ClusterOptions, objects = shop()) =>
+  Cluster.fromKubernetes(objects, options).send(spec);
+
+/** A client port for which the backend is on another node than the one that gets the packet. */
+function remotePort(spec: SendSpec, options: ClusterOptions, family: 4 | 6): number {
+  for (let port = 40000; port < 40100; port++) {
+    const from = family === 4 ? `external:198.51.100.7:${port}` : `external:[2001:db8::7]:${port}`;
+    if (send({ ...spec, from }, options).outcome.node !== 'node-1') return port;
+  }
+  throw new Error('no such port');
+}
+
+describe.each([
+  [4, client],
+  [6, client6],
+] as const)('a client outside, IPv%d', (family, base) => {
+  const address = family === 4 ? '198.51.100.7' : '[2001:db8::7]';
+  const vip = family === 4 ? '203.0.113.10:80' : '[2001:db8:ff::10]:80';
+  const node1 = family === 4 ? '192.168.0.1' : '[fd00:192::1]';
+  const at = (port: number): SendSpec => ({ ...base, from: `external:${address}:${port}` });
+
+  it('SNAT: a remote backend sees the node, a local one the client; both answers come home', () => {
+    const options = lb({ mode: 'snat' });
+    const port = remotePort(base, options, family);
+    const far = send(at(port), options);
+    expect(far.outcome).toMatchObject({ kind: 'replied', sourceSeen: `${node1}:${port}`, replySource: vip });
+    const seen = new Set(
+      Array.from({ length: 60 }, (_, i) => send(at(40000 + i), options).outcome)
+        .filter((o) => o.node === 'node-1')
+        .map((o) => o.sourceSeen!.replace(/:\d+$/, '')),
+    );
+    expect(seen).toEqual(new Set([address]));
+  });
+
+  it.each([
+    ['dsr by option', lb({ mode: 'dsr' })],
+    [
+      'dsr by Geneve',
+      lb(
+        { mode: 'dsr', dsrDispatch: 'geneve' },
+        { routingMode: 'tunnel', tunnelProtocol: 'geneve', autoDirectNodeRoutes: false },
+      ),
+    ],
+    ['hybrid', lb({ mode: 'hybrid' })],
+  ])('%s: the backend sees the client', (_, options) => {
+    const port = remotePort(base, options, family);
+    const { outcome } = send(at(port), options);
+    expect(outcome).toMatchObject({ kind: 'replied', sourceSeen: `${address}:${port}`, replySource: vip });
+    expect(outcome.node).not.toBe('node-1');
+  });
+
+  it('dsr by IPIP: the backend gets the very packet of the client', () => {
+    const options = lb({ mode: 'dsr', dsrDispatch: 'ipip', acceleration: 'native' });
+    const { outcome, hops } = send(base, options);
+    expect(outcome).toMatchObject({ kind: 'delivered', sourceSeen: `${address}:40000` });
+    expect(hops[0]!.after?.outer?.[0]?.by).toBe(family === 4 ? 'IPIP' : 'IP6IP6');
+  });
+
+  it('by tunnel: the backend sees the router of the node', () => {
+    const options = lb(
+      { mode: 'snat' },
+      { routingMode: 'tunnel', tunnelProtocol: 'vxlan', autoDirectNodeRoutes: false },
+    );
+    const port = remotePort(base, options, family);
+    const { outcome, hops } = send(at(port), options);
+    const router = family === 4 ? '10.0.1.254' : '[fd00:10:0:1::fe]';
+    expect(outcome).toMatchObject({ kind: 'replied', sourceSeen: `${router}:${port}`, replySource: vip });
+    expect(hops.some(({ after }) => after?.outer?.[0]?.by === 'VXLAN')).toBe(true);
+  });
+
+  it('XDP answers like tc', () => {
+    const port = remotePort(base, lb({ mode: 'snat' }), family);
+    const tc = send(at(port), lb({ mode: 'snat' }));
+    const xdp = send(at(port), lb({ mode: 'snat', acceleration: 'native' }));
+    expect(xdp.outcome).toEqual(tc.outcome);
+    expect(xdp.hops[0]!.hook).toBe('xdp');
+  });
+
+  it('externalTrafficPolicy Local: only local backends, and a black hole without one', () => {
+    const local = shop({ externalTrafficPolicy: 'Local' }, [WEB[1]!]);
+    expect(send(base, lb({}), local).outcome.kind).toBe('rejected');
+    expect(
+      send(
+        base,
+        lb({}, { loadBalancer: { algorithm: 'maglev', serviceTopology: false }, serviceNoBackendResponse: 'drop' }),
+        local,
+      ).outcome,
+    ).toMatchObject({
+      kind: 'dropped',
+      dropReason: { code: 158, name: 'NO_SERVICE', node: 'node-1' },
+    });
+    expect(send({ ...base, via: 'node-2' }, lb({}), local).outcome).toMatchObject({
+      kind: 'replied',
+      node: 'node-2',
+      sourceSeen: `${address}:40000`,
+    });
+  });
+
+  it('ClusterIP from outside is refused', () => {
+    const to = family === 4 ? '10.96.0.10:80/TCP' : '[fd00:96::10]:80/TCP';
+    expect(send({ ...base, to }, lb({})).outcome).toMatchObject({
+      kind: 'dropped',
+      dropReason: { code: 174, name: 'IS_CLUSTER_IP' },
+    });
+  });
+});
+
+describe('from inside', () => {
+  it('a pod is translated at its socket and sees the service answer', () => {
+    const { outcome } = send({ from: 'pod:shop/client', to: '10.96.0.10:80/TCP', random: [1] }, lb({}));
+    expect(outcome).toMatchObject({
+      kind: 'replied',
+      translatedAt: 'socket',
+      backend: '10.0.2.12:8080',
+      sourceSeen: '10.0.1.50:40000',
+      replySource: '10.96.0.10:80',
+    });
+  });
+
+  it('without a word, the candidates', () => {
+    const { outcome, alternatives } = send({ from: 'pod:shop/client', to: '10.96.0.10:80/TCP' }, lb({}));
+    expect(outcome.candidates).toEqual(['10.0.1.11:8080', '10.0.2.12:8080', '10.0.3.13:8080']);
+    expect(outcome).toMatchObject({ kind: 'replied', sourceSeen: '10.0.1.50:40000' });
+    expect(alternatives).toHaveLength(3);
+  });
+
+  it('by packet where sockets are left alone', () => {
+    const options = lb({}, { socketLB: { hostNamespaceOnly: true } });
+    const { outcome } = send({ from: 'pod:shop/client', to: '10.96.0.10:80/TCP', random: [2] }, options);
+    expect(outcome).toMatchObject({
+      kind: 'replied',
+      translatedAt: 'packet',
+      replySource: '10.96.0.10:80',
+      backend: '10.0.3.13:8080',
+    });
+  });
+
+  it('a pod that reaches itself: IPv4 by the loopback address, IPv6 not at all', () => {
+    const options = lb({}, { socketLB: { hostNamespaceOnly: true } });
+    const hairpin = send({ from: 'pod:shop/web-1', to: '10.96.0.10:80/TCP', random: [0] }, options);
+    expect(hairpin.outcome).toMatchObject({ kind: 'replied', sourceSeen: '169.254.42.1:40000', pod: 'shop/web-1' });
+    const six = send({ from: 'pod:shop/web-1', to: '[fd00:96::10]:80/TCP', random: [0] }, options);
+    expect(six.outcome.sourceSeen).toBe('[fd00:10:0:1::11]:40000');
+  });
+
+  it('no backend: the call fails', () => {
+    const { outcome } = send({ from: 'pod:shop/client', to: '10.96.0.10:80/TCP' }, lb({}), shop({}, []));
+    expect(outcome).toMatchObject({ kind: 'socketError', errno: 'EHOSTUNREACH' });
+  });
+
+  it('out of the cluster: masqueraded', () => {
+    const { outcome } = send({ from: 'pod:shop/client', to: '198.51.100.99:443/TCP' }, lb({}));
+    expect(outcome).toMatchObject({
+      kind: 'replied',
+      sourceSeen: '192.168.0.1:40000',
+      replySource: '198.51.100.99:443',
+    });
+  });
+});
+
+describe('policy on the way', () => {
+  const deny = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: {
+      podSelector: { matchLabels: { app: 'web' } },
+      policyTypes: ['Ingress'],
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: 'front' } } }] }],
+    },
+  };
+  it('a denied flow is dropped at the receiver, with the policy named', () => {
+    const journey = send({ from: 'pod:shop/client', to: '10.96.0.10:80/TCP', random: [0] }, lb({}), [...shop(), deny]);
+    expect(journey.outcome).toMatchObject({
+      kind: 'dropped',
+      dropReason: { code: 133, name: 'POLICY', hook: 'ingress policy' },
+    });
+  });
+});
+
+describe('over time', () => {
+  const options = { ...lb({ mode: 'snat' }), seed: 1 };
+  it('a flow stays with a terminating backend and ends with its pod', () => {
+    const cluster = Cluster.fromKubernetes(shop(), options);
+    const flow = cluster.open(client);
+    const place = WEB.find(([, host, number]) => flow.backend === `10.0.${host}.${number}:8080`)!;
+    const others = WEB.filter((one) => one !== place);
+    const draining = shop({}, [
+      ...others,
+      [place[0], place[1], place[2], { ready: false, serving: true, terminating: true }],
+    ]);
+    cluster.apply(draining.filter(({ kind }) => kind === 'EndpointSlice'));
+    expect(flow.check().status).toBe('kept');
+    expect(cluster.send({ ...client, from: 'external:198.51.100.7:41000' }).outcome.backend).not.toBe(flow.backend);
+    cluster.apply(shop({}, others).filter(({ kind }) => kind === 'EndpointSlice'));
+    cluster.remove([{ kind: 'Pod', namespace: 'shop', name: place[0] }]);
+    expect(flow.check().status).not.toBe('kept');
+  });
+
+  it('DSR re-routed to another node in the middle: the answer has the pod as its source', () => {
+    const dsr = { ...lb({ mode: 'dsr' }, {}), seed: 1 };
+    const cluster = Cluster.fromKubernetes(shop(), dsr);
+    const port = remotePort(client, lb({ mode: 'dsr' }), 4);
+    const flow = cluster.open({ ...client, from: `external:198.51.100.7:${port}` });
+    expect(flow.check().status).toBe('kept');
+  });
+});
+
+describe('bad input', () => {
+  it.each([
+    [{ ...client, from: 'pod:shop/clent' }, 'unknown-pod', 'did you mean shop/client?'],
+    [{ ...client, via: 'nod-1' }, 'unknown-node', 'did you mean node-1'],
+    [{ ...client, from: 'somebody' }, 'invalid-party', 'external:IP'],
+    [{ ...client, from: 'external:198.51.100.7' }, 'port-required', 'spread()'],
+    [{ ...client, from: 'external:[2001:db8::1]:5' }, 'family-mismatch', 'IPv4'],
+    [{ ...client, to: '203.0.113.10:65536/TCP' }, 'invalid-port', '65535'],
+    [{ ...client, to: '203.0.113.10:80/XTP' }, 'unknown-protocol', 'TCP'],
+  ])('%j', (spec, code, text) => {
+    const cluster = Cluster.fromKubernetes(shop(), lb({}));
+    expect(() => cluster.send(spec)).toThrow(expect.objectContaining({ code }));
+    expect(() => cluster.send(spec)).toThrow(text);
+  });
+
+  it('contradictions name both objects', () => {
+    expect(() => Cluster.fromKubernetes([...shop(), pod('twin', 1, 11)], lb({}))).toThrow(
+      /Pods shop\/twin and shop\/web-1 both have 10\.0\.1\.11/,
+    );
+    expect(() => Cluster.fromKubernetes([...shop(), pod('lost', 9, 1)], lb({}))).toThrow(/node node-9/);
+  });
+
+  it('a configuration that the agent refuses', () => {
+    expect(() => Cluster.fromKubernetes(shop(), lb({ mode: 'dsr', dsrDispatch: 'ipip' }))).toThrow(
+      expect.objectContaining({ code: 'refused-config' }),
+    );
+  });
+});
