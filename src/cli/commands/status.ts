@@ -26,7 +26,7 @@ for byte as the agent prints them. Devices are not told by any Kubernetes object
   examples: [
     ['lbtwin status -f examples/shop.yaml --verbose --device eth0=192.168.10.11', 'the details of the example cluster'],
     [
-      'lbtwin status --set loadBalancer.mode=dsr --set loadBalancer.algorithm=maglev --verbose',
+      'lbtwin status --set kubeProxyReplacement=true,loadBalancer.algorithm=maglev --verbose',
       'what Helm values come to',
     ],
   ],
