@@ -46,17 +46,21 @@ export const nodeOption: OptionSpecs = {
   node: { type: 'string', value: 'NAME', help: 'the node whose agent is asked' },
 };
 
-/** Options of commands that show the maps of one node; read with `readPlane()` (plane.ts). */
-export const planeOptions: OptionSpecs = {
-  ...inputOptions,
-  ...nodeOption,
-  ...configOptions,
+export const deviceOption: OptionSpecs = {
   device: {
     type: 'string',
     multiple: true,
     value: 'NAME=IP[,IP]',
     help: 'a network device of the node and its addresses, as no Kubernetes object tells them; the first one is that of direct routing',
   },
+};
+
+/** Options of commands that show the maps of one node; read with `readPlane()` (plane.ts). */
+export const planeOptions: OptionSpecs = {
+  ...inputOptions,
+  ...nodeOption,
+  ...configOptions,
+  ...deviceOption,
   'ids-from': {
     type: 'string',
     value: 'FILE',

@@ -133,7 +133,7 @@ describe('lbtwin status', () => {
       'status',
       '--verbose',
       '--set',
-      'loadBalancer.mode=dsr',
+      'loadBalancer.mode=dsr,routingMode=native,ipv4NativeRoutingCIDR=10.0.0.0/8',
       '--set',
       'kubeProxyReplacement=true',
     ]);

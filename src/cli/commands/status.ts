@@ -3,23 +3,17 @@ import { agentOutputOption, wantsJson, writeJson } from '../agent-output.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
 import { readInput } from '../input.ts';
-import { planeOptions } from '../options.ts';
+import { configOptions, deviceOption, inputOptions } from '../options.ts';
 import { readDevices } from '../plane.ts';
-
-const { file, strict, config, values, set, profile, device } = planeOptions;
 
 const command: Command = {
   usage: ['[-f FILE...] [--verbose] [--device NAME=IP[,IP]]... [options]'],
   description: `Prints how kube-proxy is replaced, from the configuration: the line of \`cilium-dbg status\`, and with --verbose the details, byte
 for byte as the agent prints them. Devices are not told by any Kubernetes object: give them with --device.`,
   options: {
-    file: file!,
-    strict: strict!,
-    config: config!,
-    values: values!,
-    set: set!,
-    profile: profile!,
-    device: device!,
+    ...inputOptions,
+    ...configOptions,
+    ...deviceOption,
     verbose: { type: 'boolean', help: 'the details' },
     ...agentOutputOption,
   },
