@@ -31,14 +31,15 @@ export function readDevices(args: Args): readonly StatusDevice[] | undefined {
 }
 
 /**
- * The node that `--node` names; the only one there is; none, if no object tells of nodes.
+ * The node that `--node` names; the only one there is (or, with `any`, the first); none, if no object tells of nodes.
  * @throws LbtwinError `unknown-node`, or `usage` if a choice is needed
  */
-function chooseNode(args: Args, inventory: Inventory): string {
+export function chooseNode(args: Args, inventory: Inventory, any = false): string {
   const known = [...inventory.nodes.keys()].sort();
   const asked = args.string('node');
   if (asked === undefined) {
-    if (known.length > 1) throw usageError('--node is missing: each node has maps of its own', known.join(', '));
+    if (known.length > 1 && !any)
+      throw usageError('--node is missing: each node has maps of its own', known.join(', '));
     return known[0] ?? '';
   }
   if (known.length === 0 || known.includes(asked)) return asked;

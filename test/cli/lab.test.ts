@@ -155,3 +155,44 @@ describe('lbtwin spread', () => {
     expect(err).toMatch(message);
   });
 });
+
+describe('a service of a cluster', () => {
+  const shop = ['-f', 'examples/shop.yaml'];
+
+  it('churns its own backends, under its own configuration', async () => {
+    const words = ['churn', ...shop, '--plan', 'remove:1', '--flows', '1000', '--threads', '1', '-o', 'json'];
+    const { code, out } = await runCli([...words, '--service', 'shop/web:80', '--algorithm', 'maglev']);
+    const report = JSON.parse(out) as { subject: string; backends: number; tableSize: number };
+    expect(code).toBe(0);
+    expect(report.subject).toBe('shop/web (203.0.113.10:80/TCP)');
+    expect(report.backends).toBe(11);
+    const byAddress = JSON.parse((await runCli([...words, '--to', '203.0.113.10:80', '--algorithm', 'maglev'])).out);
+    expect(byAddress).toEqual(report);
+  });
+
+  it('spreads as `select` says', async () => {
+    const client = '198.51.100.7';
+    const spread = ['spread', ...shop, '--to', '203.0.113.10:80', '--client', client, '-o', 'json'];
+    const { names, results } = JSON.parse((await runCli([...spread, '--ports', '40000'])).out) as {
+      names: string[];
+      results: { algorithm: string; perBackend: { connections: number }[] }[];
+    };
+    const chosen = names[results[0]!.perBackend.findIndex(({ connections }) => connections === 1)]!;
+    const select = ['select', ...shop, '--from', `${client}:40000`, '--to', '203.0.113.10:80', '--algorithm', 'maglev'];
+    expect((await runCli(select)).out).toContain(chosen);
+  });
+
+  it.each([
+    [['--service', 'shop/wob'], /no service "shop\/wob"; did you mean shop\/web/],
+    [['--service', 'shop/web'], /several ports/],
+    [['--service', 'shop/web:81'], /no port 81/],
+    [['--to', '203.0.113.99:80'], /no frontend 203.0.113.99:80\/TCP/],
+    [['--service', 'shop/web:80', '--backends', '3'], /different things/],
+    [['--service', 'shop/web:80', '--node', 'nowhere'], /no node "nowhere"/],
+    [[], /--service is missing/],
+  ])('refuses %j', async (words, message) => {
+    const { code, err } = await runCli(['churn', ...shop, '--plan', 'remove:1', '--threads', '1', ...words]);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+  });
+});

@@ -9,13 +9,15 @@ import {
   parseShare,
   PLAN_FORMS,
 } from '../../lab/index.ts';
-import { DEFAULT_TABLE_SIZE } from '../../maglev/index.ts';
+import { DEFAULT_TABLE_SIZE, relatedSkips, TABLE_SIZES } from '../../maglev/index.ts';
 import { type ChurnReport, churnJson, formatChurn } from '../../report/lab/churn.ts';
 import { churnHtml, churnSvg } from '../../report/lab/churn-page.ts';
 import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
+import type { Io } from '../io.ts';
 import { runChurns } from '../lab/churn.ts';
 import { backendOptions, backendsOf, labOptions, seedOf, threadsOf } from '../lab/options.ts';
+import { backendName, readService, serviceOptions } from '../lab/service.ts';
 
 const OUTPUTS = ['text', 'json', 'svg', 'html'] as const;
 
@@ -26,23 +28,53 @@ const FORMAT: Readonly<Record<(typeof OUTPUTS)[number], (report: ChurnReport) =>
   html: churnHtml,
 };
 
+/** Who changes: a service of `-f`, or random backends. */
+async function readSubject(args: Args, io: Io): Promise<Subject> {
+  if (args.strings('file').length === 0) {
+    const { count, weights } = backendsOf(args);
+    const spec = { backends: count, ...(weights === undefined ? {} : { weights }) };
+    return { name: `${count} random backends`, spec, weighted: weights !== undefined };
+  }
+  for (const name of ['backends', 'weights']) {
+    if (args.string(name) !== undefined) throw usageError(`--${name} and -f say different things`, 'one of them');
+  }
+  const { name, backends, affinity, tableSize, hashSeed } = await readService(args, io);
+  const spec = { backends, affinity, tableSize, hashSeed };
+  return { name, spec, weighted: backends.some(({ weight }) => weight !== backends[0]!.weight) };
+}
+
+interface Subject {
+  readonly name: string;
+  readonly spec: Pick<ChurnSpec, 'backends' | 'weights' | 'affinity' | 'tableSize' | 'hashSeed'>;
+  readonly weighted: boolean;
+}
+
+/** Pairs of real backends that make the worst cases. */
+function skipNotes({ backends, hashSeed }: Subject['spec'], tableSize: number): string[] {
+  if (typeof backends === 'number' || !(TABLE_SIZES as readonly number[]).includes(tableSize)) return [];
+  const named = (id: number): string => backendName(backends[id - 1]!);
+  const pairs = relatedSkips(backends, { tableSize, ...(hashSeed === undefined ? {} : { hashSeed }) });
+  return pairs.map(
+    ({ ids: [a, b] }) =>
+      `${named(a)} and ${named(b)} have related skips: when one of them goes, more slots move than usual`,
+  );
+}
+
 /** Everything but the algorithm. */
-function readSpec(args: Args): Omit<ChurnSpec, 'algorithm'> {
-  const { count, weights } = backendsOf(args);
+function readSpec(args: Args, subject: Subject): Omit<ChurnSpec, 'algorithm'> {
   const clients = args.integer('clients', 1, 0x7fffffff);
   const ctSize = args.integer('ct-size', 1, 0x7fffffff);
   const turnover = args.parsed('turnover', (text) => parseShare(text));
   args.required('plan');
   return {
     plan: args.parsed('plan', (text) => parsePlan(text, args.string('surge'), args.string('unavailable')))!,
-    backends: count,
-    ...(weights === undefined ? {} : { weights }),
+    ...subject.spec,
     flows: args.integer('flows', 1, 0x7fffffff) ?? 200_000,
     ...(clients === undefined ? {} : { clients }),
     ...(ctSize === undefined ? {} : { ctSize }),
     ...(turnover === undefined ? {} : { turnover }),
-    affinity: args.flag('affinity'),
-    tableSize: args.integer('table-size', 1, 0x7fffffff) ?? DEFAULT_TABLE_SIZE,
+    affinity: args.flag('affinity') || subject.spec.affinity === true,
+    tableSize: args.integer('table-size', 1, 0x7fffffff) ?? subject.spec.tableSize ?? DEFAULT_TABLE_SIZE,
     seed: seedOf(args),
   };
 }
@@ -57,13 +89,15 @@ function readAlgorithms(args: Args, weighted: boolean): string[] {
 }
 
 const command: Command = {
-  usage: ['--backends N --plan PLAN [options]', '--weights LIST --plan PLAN [options]'],
+  usage: ['--backends N --plan PLAN [options]', '-f FILE... --service NAMESPACE/NAME[:PORT] --plan PLAN [options]'],
   description: `Sends live connections through a change of backends, the way the datapath treats them (conntrack first, then session affinity,
 then the table or chance), and counts for each step and algorithm which connections move and which are saved by their
 conntrack entry. Plans: ${PLAN_FORMS}.
 A rolling update drains old backends for one step. The HTML report is one self-contained file.`,
   options: {
     ...backendOptions,
+    ...serviceOptions,
+    to: { type: 'string', value: 'IP:PORT[/PROTO]', help: 'with -f: the frontend' },
     plan: { type: 'string', value: 'PLAN', help: `what happens: ${PLAN_FORMS}` },
     surge: { type: 'string', value: 'SHARE', help: 'rolling: backends above the wanted number (default: 25%)' },
     unavailable: { type: 'string', value: 'SHARE', help: 'rolling: backends that may be missing (default: 0%)' },
@@ -87,14 +121,19 @@ A rolling update drains old backends for one step. The HTML report is one self-c
   examples: [
     ['lbtwin churn --backends 10 --plan rolling --surge 25%', 'which connections a rolling update resets'],
     ['lbtwin churn --backends 50 --plan remove:1 --ct-size 100000', 'when conntrack holds only half of them'],
+    [
+      'lbtwin churn -f examples/shop.yaml --service shop/web:80 --plan rolling',
+      'the same for a service of your cluster',
+    ],
     ['lbtwin churn --backends 20 --plan zone:3 -o html > report.html', 'a zone fails: a report with pictures'],
   ],
   exits: ['the plan was run', 'the run was stopped early (Ctrl-C): the answer is partial'],
   async run(args, io) {
     if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
     const output = args.choice('output', OUTPUTS) ?? 'text';
-    const spec = readSpec(args);
-    const algorithms = readAlgorithms(args, spec.weights !== undefined || spec.plan.kind === 'reweight');
+    const subject = await readSubject(args, io);
+    const spec = readSpec(args, subject);
+    const algorithms = readAlgorithms(args, subject.weighted || spec.plan.kind === 'reweight');
     const specs = algorithms.map((algorithm): ChurnSpec => ({ ...spec, algorithm }));
     // Everything that can be refused is refused before work starts.
     checkFlowOptions(specs[0]!);
@@ -108,7 +147,8 @@ A rolling update drains old backends for one step. The HTML report is one self-c
     const count = steps[0]!.active.length;
     const report: ChurnReport = {
       plan: args.required('plan'),
-      subject: `${count} random backends`,
+      subject: subject.name,
+      notes: skipNotes(subject.spec, spec.tableSize!),
       backends: count,
       flows: spec.flows,
       clients: spec.clients ?? null,

@@ -66,7 +66,7 @@ ${STYLE}
 <p>${escapeXml(churnHeadline(report))}.</p>
 ${htmlTable(summaryRows(report))}
 <p>Moved: connections that were reset, as a share of all flows; one that is reset twice counts twice. Slots: share of the lookup table.</p>
-${figures}
+${report.notes.map((note) => `<p>Note: ${escapeXml(note)}.</p>\n`).join('')}${figures}
 ${steps}
 <p>${escapeXml(CLASSES_EXPLAINED)}</p>
 </body>

@@ -17,6 +17,8 @@ export interface ChurnReport {
   readonly tableSize: number;
   readonly seed: number;
   readonly results: readonly ChurnResult[];
+  /** What the reader should know about these backends. */
+  readonly notes: readonly string[];
   /** True if the run was stopped before all trials were done. */
   readonly partial: boolean;
 }
@@ -99,7 +101,7 @@ export function formatChurn(report: ChurnReport): string {
   const parts = report.results.map(
     (result) => `${result.title}\n${textTable(stepRows(result), right(STEP_HEAD.length))}\n`,
   );
-  return `${churnHeadline(report)}\n\n${parts.join('')}${textTable(summaryRows(report), right(SUMMARY.length))}\n${CLASSES_EXPLAINED}\n`;
+  return `${churnHeadline(report)}\n\n${parts.join('')}${textTable(summaryRows(report), right(SUMMARY.length))}\n${CLASSES_EXPLAINED}\n${report.notes.map((note) => `Note: ${note}.\n`).join('')}`;
 }
 
 /** A run for programs: everything but the tables. */
