@@ -37,6 +37,7 @@ export interface AgentOptions {
   readonly nodeIPAM: boolean;
   readonly l2Announcements: boolean;
   readonly fixedZoneMapping: Readonly<Record<string, number>>;
+  readonly envoyConfig: boolean;
   readonly l7LoadBalancer: '' | 'envoy';
   readonly l7Ports: readonly string[];
   readonly l7Algorithm: 'round_robin' | 'least_request' | 'random';

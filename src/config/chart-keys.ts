@@ -6,7 +6,7 @@ export const OTHER_CHART_VALUES: ReadonlySet<string> = new Set(
   directRoutingSkipUnreachable disableEndpointCRD dnsPolicy dnsProxy egressGateway enableCiliumEndpointSlice
   enableCriticalPriorityClass enableIPv4BIGTCP enableIPv6BIGTCP enableMasqueradeRouteSource enableNonDefaultDenyPolicies
   enableXTSocketFallback endpointLockdownOnMapOverflow enableIdentityMark enableNoServiceEndpointsRoutable
-  egressMasqueradeInterfaces envoy envoyConfig etcd externalWorkloads extraArgs extraContainers
+  egressMasqueradeInterfaces envoy etcd externalWorkloads extraArgs extraContainers
   extraEnv extraHostPathMounts extraInitContainers extraVolumeMounts extraVolumes gatewayAPI global healthChecking
   healthCheckICMPFailureThreshold healthPort highScaleIPcache hubble identityAllocationMode identityChangeGracePeriod
   identityManagementMode image imagePullSecrets ingressController initResources iptablesRandomFully

@@ -19,7 +19,7 @@ export function controlPlaneInit(config: DatapathConfig): ControlPlaneInit {
     nodePortRange: [config.nodePortRange.min, config.nodePortRange.max],
     healthCheckNodePort: config.healthCheckNodePort,
     localRedirectPolicy: config.localRedirectPolicy,
-    envoyConfig: config.l7LoadBalancer === 'envoy',
+    envoyConfig: config.envoyConfig,
     serviceProxyName: config.serviceProxyName,
     clusterId: config.clusterId,
     clusterName: config.clusterName,

@@ -1,8 +1,8 @@
 import type { DatapathConfig } from '../config/index.ts';
 import { type ErrorPath, LbtwinError } from '../errors.ts';
 import { parseCiliumPolicy, parseNetworkPolicy, policyConfigOf, type PolicyParseOptions } from '../policy/index.ts';
+import { decodeObjects } from '../k8s/index.ts';
 import { checkKubernetesRules } from './kubernetes.ts';
-import { checkLocalRedirect } from './local-redirect.ts';
 import { type Schema, type SchemaError, unknownFields, validateSchema } from './schema.ts';
 import { CILIUM_POLICY, LOCAL_REDIRECT_POLICY } from './schemas/cilium.ts';
 import { ENDPOINT_SLICE, NETWORK_POLICY, NODE, POD, SERVICE } from './schemas/kubernetes.ts';
@@ -80,11 +80,12 @@ function askAgent(kind: string, object: unknown, options: ValidateOptions): Noti
       return parseCiliumPolicy(object, options.policy).notices;
     case 'NetworkPolicy':
       return parseNetworkPolicy(object, options.policy).notices;
-    case 'CiliumLocalRedirectPolicy':
-      checkLocalRedirect(object);
-      return [];
-    default:
-      return [];
+    default: {
+      const { refused, warnings } = decodeObjects([object]);
+      // Of a Kubernetes kind the agent sees only what the API server took: what does not decode is told by stage 1.
+      if (kind === 'CiliumLocalRedirectPolicy' && refused.length > 0) throw refused[0]!.error;
+      return warnings;
+    }
   }
 }
 

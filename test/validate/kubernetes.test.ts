@@ -220,24 +220,37 @@ describe('CiliumLocalRedirectPolicy', () => {
   it.each<[string, Spec, string[], string | undefined]>([
     ['by address', { addressMatcher: { ip: '169.254.20.10', toPorts: ports } }, [], undefined],
     ['by service', { serviceMatcher: { serviceName: 'dns', namespace: 'shop' } }, [], undefined],
-    ['neither', {}, ['one-of', 'required'], 'no-frontend-matcher'],
+    ['neither', {}, ['one-of', 'required'], 'invalid-object'],
     [
       'both',
       { addressMatcher: { ip: '10.0.0.1', toPorts: ports }, serviceMatcher: { serviceName: 'x', namespace: 'shop' } },
       ['one-of'],
-      'two-frontend-matchers',
+      'invalid-object',
     ],
-    ['another namespace', { serviceMatcher: { serviceName: 'dns', namespace: 'kube-system' } }, [], 'other-namespace'],
-    ['no address', { addressMatcher: { ip: '10.0.0', toPorts: ports } }, ['pattern'], 'not-an-address'],
+    ['another namespace', { serviceMatcher: { serviceName: 'dns', namespace: 'kube-system' } }, [], 'invalid-object'],
+    ['no address', { addressMatcher: { ip: '10.0.0', toPorts: ports } }, ['pattern'], 'invalid-object'],
     [
       'port 0',
       { addressMatcher: { ip: '10.0.0.1', toPorts: [{ port: '0', protocol: 'UDP' }] } },
       ['pattern'],
-      'port-out-of-range-or-not-a-number',
+      'invalid-object',
     ],
   ])('%s', (_, frontend, kinds, code) => {
     const verdict = policy(frontend);
     expect(verdict.schema.map(({ kind }) => kind)).toEqual(kinds);
     expect(verdict.agent?.code).toBe(code);
   });
+});
+
+it('what the agent drops of a Service that the API server takes', () => {
+  const verdict = validateObject({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: META,
+    spec: { type: 'LoadBalancer', loadBalancerSourceRanges: [' 10.0.0.0/8'], ports: [PORT] },
+  });
+  expect(verdict).toMatchObject({ schema: [], effective: true });
+  expect(verdict.notices.map(({ code, path }) => [code, path])).toEqual([
+    ['unparsable-source-range', ['spec', 'loadBalancerSourceRanges', 0]],
+  ]);
 });

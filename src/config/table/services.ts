@@ -1,5 +1,6 @@
 import { always, comma, ifTruthy, present, spaced } from '../emit.ts';
 import { chartOnly, option, split } from '../define.ts';
+import { truthy } from '../go.ts';
 import { anyText, bool, cidrs, oneOf, portRange, words, zoneMap } from '../kind.ts';
 import { ABSENT, type Emit, type Option } from '../option.ts';
 
@@ -316,6 +317,22 @@ export const SERVICES: readonly Option[] = [
     reader: 'described',
     emit: ifTruthy(),
     effect: 'A node answers ARP and NDP for service addresses, which makes it the one that receives their traffic.',
+  }),
+  option('enable-envoy-config', 'envoyConfig', {
+    helm: 'envoyConfig.enabled',
+    values: false,
+    agent: 'false',
+    kind: bool,
+    reader: 'control plane',
+    emit: {
+      when: 'value true, or an ingress controller, gateway API or L7 load balancing by Envoy is on',
+      text: (chart, helm) =>
+        [helm, 'ingressController.enabled', 'gatewayAPI.enabled'].some((path) => truthy(chart.get(path))) ||
+        chart.get('loadBalancer.l7.backend') === 'envoy'
+          ? 'true'
+          : undefined,
+    },
+    effect: 'CiliumEnvoyConfig objects redirect service traffic to Envoy.',
   }),
   option('loadbalancer-l7', 'l7LoadBalancer', {
     helm: 'loadBalancer.l7.backend',
