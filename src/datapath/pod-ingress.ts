@@ -71,7 +71,7 @@ function ingress(p: PodFamily, ctx: HookContext, identity: number): number {
   }
   if (status === CtStatus.NEW) {
     created.clear();
-    if (isLoopbackRequest(p, tuple)) created.bits = CtBit.LOOPBACK;
+    created.bits = inherited(p, tuple);
     created.srcSecId = identity;
     const failure = conntrack.create(tuple, CtDir.INGRESS, created, true, length, ctx.now);
     ctx.extError = conntrack.extErr;
@@ -92,15 +92,19 @@ function backToProxy(p: PodFamily, ctx: HookContext): number {
   return ctx.redirectTo(hostIfindex);
 }
 
-/** A request of a pod to itself: its source is the loopback address, and it left under the same tuple. */
-function isLoopbackRequest(p: PodFamily, tuple: CtTuple): boolean {
-  // In forward layout the packet's source is the tuple's destination.
-  if (p.loopback === undefined || tuple[0] !== p.loopback) return false;
+/**
+ * What a new entry takes over from the egress entry of the same tuple: that the pod reaches itself by the loopback address, and
+ * that the request came to a service of this node from outside, whose address its replies need.
+ */
+function inherited(p: PodFamily, tuple: CtTuple): number {
   const w = p.f.words;
   const flags = tupleFlags(tuple, w);
   const bits = p.conntrack.egressBits(tuple);
   setTupleFlags(tuple, w, flags);
-  return bits >= 0 && (bits & CtBit.LOOPBACK) !== 0;
+  if (bits < 0) return 0;
+  // In forward layout the packet's source is the tuple's destination.
+  const loopback = p.loopback !== undefined && tuple[0] === p.loopback ? bits & CtBit.LOOPBACK : 0;
+  return loopback | (p.f.node.options.nodePort ? bits & CtBit.NODE_PORT : 0);
 }
 
 /** Gives a reply the service's address; one of a pod to itself also the pod's own as the destination. */

@@ -1,6 +1,24 @@
 import { expect } from 'vitest';
-import { type DatapathInput, type Hook, HookContext, type Node, Protocol } from '../../src/index.ts';
-import { type FrameOptions, frame, GuardedBuffer, LOCAL_ID, makeNode, mulberry, WORLD } from './world.ts';
+import {
+  type DatapathInput,
+  type Hook,
+  HookContext,
+  type Node,
+  parseAddress,
+  type PodInterface,
+  Protocol,
+} from '../../src/index.ts';
+import {
+  type FrameOptions,
+  frame,
+  GuardedBuffer,
+  LOCAL_ID,
+  makeNode,
+  mulberry,
+  NODE_MAC,
+  POD_MAC,
+  WORLD,
+} from './world.ts';
 
 /** Nodes of every build, with maps so small that they are full most of the time. */
 const BUILDS: readonly DatapathInput[] = [
@@ -12,10 +30,26 @@ const BUILDS: readonly DatapathInput[] = [
   { mode: 'dsr', bpfMasquerade: true, defects: { dsrStaleMark: false, dsrIcmp4Options: false } },
   { mode: 'hybrid', dsrDispatch: 'ipip', acceleration: 'native' },
   { mode: 'dsr', dsrDispatch: 'geneve', tunnel: 'geneve' },
+  { socketLb: 'off', endpointRoutes: true, localRedirect: true, sipVerification: false, sctp: true },
   { mode: 'annotation', dsrDispatch: 'opt', defects: { natIcmp4ShortTcp: false, natIcmp6EmbeddedOffset: false } },
 ];
 
-const HOOKS: readonly Hook[] = ['xdp', 'fromNetdev', 'toNetdev', 'fromOverlay'];
+const HOOKS: readonly Hook[] = [
+  'xdp',
+  'fromNetdev',
+  'toNetdev',
+  'fromOverlay',
+  'fromContainer',
+  'toContainer',
+  'podPolicy',
+];
+
+/** The pod of the node. */
+const POD: PodInterface = {
+  endpoint: { id: 5, ifindex: 12, mac: POD_MAC, nodeMac: NODE_MAC, host: false, identity: 4711 },
+  ipv4: parseAddress(WORLD[4].local),
+  ipv6: parseAddress(WORLD[6].local),
+};
 const ACTIONS = /^(XDP_(PASS|DROP|TX|REDIRECT)|TC_ACT_(OK|SHOT|REDIRECT))$/;
 const SIZE = 32;
 
@@ -58,6 +92,9 @@ function sensible(random: Random): Uint8Array {
     return frame(from, oneOf(random, [names.node, names.router]), { ...options, sport: 8080, dport: client });
   }
   if (kind < 12) return frame(names.local, names.client, { ...options, sport: 8080, dport: client });
+  if (kind < 14) {
+    return frame(names.local, oneOf(random, [names.frontend, names.empty]), { ...options, sport: client, dport: 80 });
+  }
   const addresses = [names.client, names.frontend, names.node, names.router, names.local, ...names.remote];
   return frame(oneOf(random, addresses), oneOf(random, addresses), {
     ...options,
@@ -116,6 +153,7 @@ export function fuzz(count: number, seed: number): void {
       random,
       transfer: random() % 20 === 0 ? random() & 5 : 0,
       mark: random() % 20 === 0 ? 0x300 : 0,
+      pod: POD,
     };
     const tunnelOptions = bytes.subarray(0, random() % 32);
     const describe = (): string => `seed ${seed}, frame ${i}, ${hook}: ${Buffer.from(bytes).toString('hex')}`;
