@@ -50,7 +50,7 @@ class Model {
 type Step = readonly ['put' | 'create' | 'lookup' | 'find' | 'delete', number];
 const steps = fc.array(
   fc.tuple(fc.constantFrom('put', 'put', 'create', 'lookup', 'find', 'delete'), fc.nat(60)) as fc.Arbitrary<Step>,
-  { maxLength: 400 },
+  { maxLength: 400, size: 'max' },
 );
 
 describe('HashTable', () => {
