@@ -30,6 +30,12 @@ const MATCHES: Readonly<Record<string, string>> = {
   services: 'rows-in-order',
 };
 
+const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  frontends: ['Address', 'Type', 'ServiceName', 'PortName', 'Status', 'Error', 'Backends'],
+  backends: ['Address', 'Instances', 'NodeName'],
+  services: ['Name', 'Source', 'PortNames', 'TrafficPolicy', 'Flags'],
+};
+
 /** Lines that are there for a defect alone (docs/fidelity.md), at the last dump of the maps. */
 let stale: ReadonlySet<string> = new Set();
 
@@ -79,10 +85,11 @@ function observe(replay: Replay, step: Step, repaired: boolean): Step {
       return { ...step, rows: sortRows([...mapBytes(replay.plane.maps), ...left]) };
     }
     default: {
-      const columns = step['columns'] as string[];
+      const columns = COLUMNS[table]!;
       const rows = replay.rows(table);
       const answer: Record<string, unknown> = {
         ...step,
+        columns,
         rawRows: rows.map((row) => columns.map((column) => row[column] ?? `unknown column ${column}`)),
       };
       if ('allBackends' in step) {
@@ -123,8 +130,7 @@ function record(scenario: Scenario, defects: ReadonlySet<Defect>): Scenario {
   stale = new Set();
   const steps = scenario.steps.map((step) => {
     if (step.op === 'expect') return observe(replay, step, repaired);
-    replay.run(step);
-    return step;
+    return replay.run(step);
   });
   return { ...scenario, steps };
 }

@@ -86,20 +86,66 @@ interface NodeAddressRow {
   readonly device: string;
 }
 
+/** Fields of each input step. `from`, `raw`, `duration` and the fields of fixture checks tell where upstream has it from. */
+const STEP_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  start: [],
+  'wait-initialized': [],
+  wait: ['duration'],
+  'fixture-check': ['pattern', 'fixture', 'result'],
+  upsert: ['mode', 'objects', 'from'],
+  delete: ['objects', 'from'],
+  'node-label': ['labels', 'replaceAll'],
+  'node-address': ['action', 'objects'],
+  'node-ip': ['ip', 'type'],
+  'backend-health': ['service', 'backend', 'healthy'],
+  'clustermesh-upsert': ['cluster', 'key', 'object'],
+  'clustermesh-delete': ['cluster', 'key'],
+  'state-file': ['content', 'from'],
+  'table-row': ['table', 'action', 'objects'],
+  'table-patch': ['table', 'key', 'textEdits'],
+  'maps-snapshot': [],
+  'maps-restore': [],
+  'restart-reconciler': [],
+  prune: [],
+};
+
+const keyOf = (object: object): string => {
+  const { kind, metadata } = object as { kind: string; metadata: { name: string; namespace?: string } };
+  return `${kind} ${metadata.namespace}/${metadata.name}`;
+};
+
 /** A control plane that a scenario's input steps drive. */
 export class Replay {
   readonly plane: ControlPlane;
   readonly #nodeName: string;
   #addresses: NodeAddressRow[] = [];
   #snapshot: LbMaps | undefined;
+  readonly #objects = new Set<string>();
 
   constructor(init: ControlPlaneInit) {
     this.plane = new ControlPlane({ maps: new LbMaps(), ...init });
     this.#nodeName = init.nodeName ?? '';
   }
 
-  /** Runs an input step. Unknown ones throw. */
-  run(step: Step): void {
+  /** Runs an input step and gives it back as the recorder would have written it. Unknown steps and fields throw. */
+  run(step: Step): Step {
+    const fields = STEP_FIELDS[step.op];
+    const unknown = Object.keys(step).find((field) => field !== 'op' && fields?.includes(field) !== true);
+    if (unknown !== undefined || fields === undefined) throw new Error(`unknown step ${step.op} ${unknown ?? ''}`);
+    const mode = 'mode' in step ? { mode: this.#modeOf(step) } : {};
+    this.#run(step);
+    return { ...step, ...mode, ...('replaceAll' in step ? { replaceAll: true } : {}) };
+  }
+
+  /** Whether the objects of a step are new. */
+  #modeOf(step: Step): string {
+    const keys = (step['objects'] as object[]).map(keyOf);
+    const isNew = keys.every((key) => !this.#objects.has(key));
+    for (const key of keys) this.#objects.add(key);
+    return isNew ? 'add' : 'update';
+  }
+
+  #run(step: Step): void {
     const { plane } = this;
     switch (step.op) {
       case 'start':
@@ -112,6 +158,7 @@ export class Replay {
         return;
       case 'delete':
         plane.remove(step['objects'] as Record<string, unknown>[]);
+        for (const object of step['objects'] as object[]) this.#objects.delete(keyOf(object));
         return;
       case 'node-label':
         plane.setNode({ labels: { ...(step['replaceAll'] === true ? {} : plane.node.labels), ...labelsOf(step) } });
