@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { eastWestBenchmarks } from './east-west.ts';
 import { labBenchmarks } from './lab.ts';
 import { conntrackBenchmarks } from './conntrack.ts';
+import { controlPlaneBenchmarks } from './control-plane.ts';
 import { maglevBenchmarks } from './maglev.ts';
 import { type Benchmark, measure, type Result } from './measure.ts';
 import { northSouthBenchmarks } from './northsouth.ts';
@@ -13,6 +14,7 @@ const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   eastWest: eastWestBenchmarks,
   lab: labBenchmarks,
   conntrack: conntrackBenchmarks,
+  'control plane': controlPlaneBenchmarks,
   maglev: maglevBenchmarks,
   select: selectBenchmarks,
   northsouth: northSouthBenchmarks,

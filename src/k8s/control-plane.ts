@@ -14,9 +14,9 @@ import { type FaultSource, MapWriteError } from './map-writer.ts';
 import type { Backend, Frontend, ProxyRedirect, Service, Source } from './model.ts';
 import { LocalNode, nodeAddress, type NodeAddress, type NodeAddressInput } from './node-view.ts';
 import { readClusterService } from './objects/envoy-config.ts';
-import { EMPTY_LIST, isRecord, nameOf, type ObjectRef, type Warning } from './objects/fields.ts';
+import { EMPTY_LIST, formatRef, isRecord, nameOf, type ObjectRef, type Warning } from './objects/fields.ts';
 import type { PodObject } from './objects/pod.ts';
-import { type KnownObject, decodeObjects, type Refusal, refOf } from './objects/read.ts';
+import { type KnownObject, type Refusal, refOf, visitObjects } from './objects/read.ts';
 import { readEndpointSlice } from './objects/endpointslice.ts';
 import { readService, type ServiceObject } from './objects/service.ts';
 import { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
@@ -99,7 +99,7 @@ export class ControlPlane {
     this.#envoy = new EnvoyRedirects(this.#tables, this.options);
     this.#clusters = new ClusterServices(this.#tables);
     this.#health = new HealthServers(this.#tables, this.options.nodeName);
-    this.#reconciler = new Reconciler(maps, this.options, fault);
+    this.#reconciler = this.#newReconciler();
     this.#skip = new SkipRedirectTable();
   }
 
@@ -109,14 +109,15 @@ export class ControlPlane {
    * @throws LbtwinError `invalid-object`, with `strict`
    */
   apply(objects: Iterable<unknown>, { strict = false }: { readonly strict?: boolean } = {}): ChangeReport {
-    const read = decodeObjects(objects);
-    const first = read.refused[0];
-    if (strict && first !== undefined) throw first.error.under(`${first.object.kind} ${nameOf(first.object)}`);
+    const raws = strict ? [...objects] : objects;
+    if (strict) {
+      const [first] = visitObjects(raws, [], () => {}).refused;
+      if (first !== undefined) throw first.error.under(formatRef(first.object));
+    }
     this.#begin();
-    this.#report.refused = read.refused;
-    this.#report.ignored = read.ignored;
-    this.#report.warnings.push(...read.warnings);
-    for (const object of read.objects) this.#upsert(object);
+    const { refused, ignored } = visitObjects(raws, this.#report.warnings, (object) => this.#upsert(object));
+    this.#report.refused = refused;
+    this.#report.ignored = ignored;
     return this.#commit();
   }
 
@@ -179,7 +180,7 @@ export class ControlPlane {
     this.#begin();
     this.#report.warnings.push(...warnings);
     this.#tables.deleteSource('api');
-    this.#fileSlices.clear();
+    this.#fileSlices.clear(this.#tables);
     for (const service of services) this.#setService(service, 'api');
     for (const slice of slices) this.#fileSlices.upsert(this.#tables, slice);
     return this.#commit();
@@ -208,7 +209,8 @@ export class ControlPlane {
   /** The agent starts anew on the maps as they are: ids, quarantined backends and source ranges are taken over. */
   restart(): ChangeReport {
     this.#begin();
-    this.#reconciler = new Reconciler(this.maps, this.options, this.#fault);
+    this.#tables.resetBackends();
+    this.#reconciler = this.#newReconciler();
     this.#reconciler.restore();
     this.#reconciler.setNodeAddresses(this.#node.nodePortAddresses);
     this.#failed = new Set();
@@ -254,7 +256,7 @@ export class ControlPlane {
 
   /** Backend id of an address, or 0 when no frontend lists it. */
   backendId(address: string): number {
-    return this.#reconciler.backendIdOf(address);
+    return this.#tables.backend(address)?.id ?? 0;
   }
 
   get node(): { readonly name: string; readonly labels: Labels; readonly addresses: readonly NodeAddress[] } {
@@ -301,6 +303,10 @@ export class ControlPlane {
   /** Maglev tables built so far. */
   get tablesBuilt(): number {
     return this.#reconciler.maglev.built;
+  }
+
+  #newReconciler(): Reconciler {
+    return new Reconciler(this.maps, this.options, this.#fault, (backend) => this.#tables.dropBackend(backend));
   }
 
   #begin(): void {
@@ -358,7 +364,7 @@ export class ControlPlane {
       return;
     }
     warnOfAnnotations(object, this.#report.warnings);
-    const service = serviceRow(object, source, this.options);
+    const service = serviceRow(object, this.#tables.entry(name)?.name ?? name, source, this.options);
     const frontends = (fromFile ? unsortedFrontendsOf : frontendsOf)(object, service, this.options);
     const conflict = this.#tables.upsertService(service, frontends);
     if (conflict !== undefined)

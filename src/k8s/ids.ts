@@ -1,10 +1,41 @@
+const PAGE_BITS = 15;
+const PAGE_WORDS = 1 << (PAGE_BITS - 5);
+
+/** A set of u32, as pages of bits. */
+class IdSet {
+  readonly #pages = new Map<number, Uint32Array>();
+  size = 0;
+
+  has(id: number): boolean {
+    const page = this.#pages.get(id >>> PAGE_BITS);
+    return page !== undefined && ((page[(id >>> 5) & (PAGE_WORDS - 1)]! >>> (id & 31)) & 1) === 1;
+  }
+
+  add(id: number): void {
+    if (this.has(id)) return;
+    let page = this.#pages.get(id >>> PAGE_BITS);
+    if (page === undefined) {
+      page = new Uint32Array(PAGE_WORDS);
+      this.#pages.set(id >>> PAGE_BITS, page);
+    }
+    page[(id >>> 5) & (PAGE_WORDS - 1)]! |= 1 << (id & 31);
+    this.size++;
+  }
+
+  delete(id: number): void {
+    if (!this.has(id)) return;
+    this.#pages.get(id >>> PAGE_BITS)![(id >>> 5) & (PAGE_WORDS - 1)]! &= ~(1 << (id & 31));
+    this.size--;
+  }
+}
+
 /**
  * Numbers for addresses, as the agent hands them out: always the next one up, so that a freed number comes back only after the counter has
  * wrapped around; the limit itself is never given.
  */
 export class IdAllocator {
   readonly #limit: number;
-  readonly #used = new Set<number>();
+  readonly #used = new IdSet();
   /** Numbers that an earlier agent gave, until their addresses are seen again or a prune frees them. */
   readonly #restored = new Map<string, number>();
   #restoredCount = 0;

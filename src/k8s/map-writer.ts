@@ -46,7 +46,10 @@ export class MapWriter {
     const what = slot === 0 ? 'upsert service master' : 'upsert service';
     this.#begin('services', 'set', what);
     const { address, port, protocol, scope } = at;
-    const errno = this.maps.of(address.family).services.set({ address, port, slot, protocol, scope }, value);
+    const { union, count, revNatIndex, flags, qcount } = value;
+    const errno = this.maps
+      .of(address.family)
+      .services.put(address.words, port, slot, protocol, scope, union, count, revNatIndex, flags, qcount);
     if (errno !== 0) this.#refuse(errno, what);
   }
 

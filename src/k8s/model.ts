@@ -122,6 +122,14 @@ export const NO_MARKS: ServiceMarks = {
   affinity: 'none',
 };
 
+/** What one EndpointSlice gave to the tables. */
+export interface SliceRecord {
+  readonly service: string;
+  readonly keys: readonly string[];
+  /** The next slice of the same service. */
+  next: SliceRecord | undefined;
+}
+
 /** Everything known under one service name; exists as long as any of it does. */
 export class ServiceEntry {
   readonly name: string;
@@ -132,6 +140,8 @@ export class ServiceEntry {
   instances: Instance[] = [];
   /** Frontends of other services that take their backends from here. */
   redirectedFrom: Set<Frontend> | undefined = undefined;
+  /** The slices that list its backends, as a chain. */
+  slices: SliceRecord | undefined = undefined;
   /** L7 redirect by a CiliumEnvoyConfig; survives the Service. */
   proxyRedirect: ProxyRedirect | undefined = undefined;
 
@@ -160,6 +170,8 @@ export class Frontend implements ScopedAddress {
   error = '';
   /** No longer in the table; its map entries wait to be removed. */
   deleted = false;
+  /** Place among the changed frontends; -1 when unchanged. */
+  dirtyAt = -1;
 
   constructor(at: ScopedAddress, type: FrontendType, entry: ServiceEntry, portName: string, servicePort: number) {
     this.key = at.key;
@@ -185,6 +197,12 @@ export class Backend implements ScopedAddress {
   instances: Instance[] = [];
   /** Grows with every change of an instance. */
   revision = 0;
+  /** Id in the maps; 0 while no frontend lists it. */
+  id = 0;
+  /** Map frontends that list it. A row without instances stays until there are none. */
+  users = 0;
+  /** The revision that the map entry shows. */
+  writtenRevision = -1;
 
   constructor(at: ScopedAddress) {
     this.key = at.key;

@@ -6,28 +6,26 @@ import { flagsOf, affinityOf, checksSourceRanges, masterUnion, usesMaglev } from
 import { IdAllocator } from './ids.ts';
 import { MaglevTables } from './maglev-tables.ts';
 import { type FaultSource, MapWriteError, MapWriter } from './map-writer.ts';
-import { addressKey, type Frontend, type Instance, type ScopedAddress, scopedAddress, type Service } from './model.ts';
+import {
+  addressKey,
+  type Backend,
+  type Frontend,
+  type Instance,
+  type ScopedAddress,
+  scopedAddress,
+  type Service,
+} from './model.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { isFamilyEnabled } from './services.ts';
 import { arrangeSlots, type SlotBackend, type Slots } from './slots.ts';
 
-/** A backend in the maps. */
-interface BackendRecord {
-  readonly at: ScopedAddress;
-  readonly id: number;
-  /** Map frontends that list it. */
-  users: number;
-  /** Revision of the table row that the map entry shows; -1 before it was written. */
-  revision: number;
-}
-
 /** What the maps hold for one address: a frontend's own or, for a wildcard one, that of the node. */
 interface MapFrontend {
-  readonly at: ScopedAddress;
+  at: ScopedAddress;
   readonly id: number;
   /** Highest slot that may have been written. */
   slots: number;
-  backends: BackendRecord[];
+  backends: Backend[];
   ranges: readonly Cidr[];
   usesMaglev: boolean;
 }
@@ -57,14 +55,21 @@ export class Reconciler {
   readonly maglev: MaglevTables;
   readonly #options: ControlPlaneOptions;
   readonly #frontends = new Map<string, MapFrontend>();
-  readonly #backends = new Map<string, BackendRecord>();
+  /** Told when a backend has left the maps. */
+  readonly #onBackendGone: (backend: Backend) => void;
   /** Backends, by frontend, that an earlier agent had taken out of selection. */
   readonly #quarantined = new Map<string, Set<string>>();
   /** Addresses of the node that wildcard frontends have entries for. */
   readonly #copies = new Map<string, readonly IpAddress[]>();
   #nodeAddresses: readonly IpAddress[] = [];
 
-  constructor(maps: LbMaps, options: ControlPlaneOptions, fault?: FaultSource) {
+  constructor(
+    maps: LbMaps,
+    options: ControlPlaneOptions,
+    fault?: FaultSource,
+    onBackendGone: (backend: Backend) => void = () => {},
+  ) {
+    this.#onBackendGone = onBackendGone;
     this.#options = options;
     this.writer = new MapWriter(maps, fault);
     this.serviceIds = new IdAllocator(options.maxServiceId);
@@ -86,11 +91,6 @@ export class Reconciler {
     return this.#frontends.get(key)?.id ?? 0;
   }
 
-  /** Backend id of an address; 0 when no frontend lists it. */
-  backendIdOf(key: string): number {
-    return this.#backends.get(key)?.id ?? 0;
-  }
-
   /** Frontends for which an earlier agent's quarantine still counts. */
   get quarantineCount(): number {
     return this.#quarantined.size;
@@ -100,6 +100,7 @@ export class Reconciler {
   update(frontend: Frontend, service: Service, instances: readonly Instance[]): void {
     if (!isFamilyEnabled(frontend.address.family, this.#options)) return;
     const own = this.#acquireFrontend(frontend);
+    own.at = frontend;
     this.#write(own, frontend, service, instances);
     if (!isWildcard(frontend)) return;
     const memory = this.#memoryOf(frontend);
@@ -143,9 +144,8 @@ export class Reconciler {
     if (known !== undefined) return known;
     const id = this.serviceIds.acquire(at.key);
     if (id === 0) throw new MapWriteError('no service id left');
-    const { key, address, port, protocol, scope } = at;
     const made: MapFrontend = {
-      at: { key, address, port, protocol, scope },
+      at,
       id,
       slots: 0,
       backends: [],
@@ -153,7 +153,7 @@ export class Reconciler {
       usesMaglev: false,
     };
     this.#restoredRanges.delete(id);
-    this.#frontends.set(key, made);
+    this.#frontends.set(at.key, made);
     return made;
   }
 
@@ -189,59 +189,57 @@ export class Reconciler {
 
   #dropOrphans(target: MapFrontend, wanted: readonly SlotBackend[]): void {
     if (target.backends.length === 0) return;
-    const keys = new Set(wanted.map(({ instance }) => instance.backend.key));
-    this.#release(target, false, (record) => !keys.has(record.at.key));
+    const backends = new Set(wanted.map(({ instance }) => instance.backend));
+    this.#release(target, false, (backend) => !backends.has(backend));
   }
 
   /**
    * Lets go of backends: those that nobody else lists leave the maps with their ids. The affinity match of one that others list stays
    * behind unless the frontend itself goes, as with the agent (docs/fidelity.md).
    */
-  #release(target: MapFrontend, leaving: boolean, isGone: (record: BackendRecord) => boolean): void {
+  #release(target: MapFrontend, leaving: boolean, isGone: (backend: Backend) => boolean): void {
     const { writer } = this;
     for (let i = 0; i < target.backends.length;) {
-      const record = target.backends[i]!;
-      if (!isGone(record)) {
+      const backend = target.backends[i]!;
+      if (!isGone(backend)) {
         i++;
         continue;
       }
-      if (record.users === 1) writer.deleteBackend(record.at.address.family, record.id);
-      if (leaving || record.users === 1) writer.deleteAffinityMatch(target.id, record.id);
-      record.users--;
-      if (record.users === 0) {
-        this.#backends.delete(record.at.key);
-        this.backendIds.release(record.id);
+      if (backend.users === 1) writer.deleteBackend(backend.address.family, backend.id);
+      if (leaving || backend.users === 1) writer.deleteAffinityMatch(target.id, backend.id);
+      backend.users--;
+      if (backend.users === 0) {
+        this.backendIds.release(backend.id);
+        backend.id = 0;
+        backend.writtenRevision = -1;
+        this.#onBackendGone(backend);
       }
       target.backends.splice(i, 1);
     }
   }
 
-  #acquireBackend(target: MapFrontend, held: ReadonlySet<BackendRecord>, at: ScopedAddress): BackendRecord {
-    let record = this.#backends.get(at.key);
-    if (record === undefined) {
-      const id = this.backendIds.acquire(at.key);
+  #acquireBackend(target: MapFrontend, held: ReadonlySet<Backend> | undefined, backend: Backend): void {
+    if (backend.users === 0) {
+      const id = this.backendIds.acquire(backend.key);
       if (id === 0) throw new MapWriteError('no backend id left');
-      record = { at, id, users: 0, revision: -1 };
-      this.#backends.set(at.key, record);
+      backend.id = id;
     }
-    if (!held.has(record)) {
-      record.users++;
-      target.backends.push(record);
-    }
-    return record;
+    if (held?.has(backend) === true) return;
+    backend.users++;
+    target.backends.push(backend);
   }
 
   #writeSlots(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots, flags: number): void {
     const { writer } = this;
     const { at, id } = target;
     const withAffinity = affinityOf(frontend, service, this.#options) !== undefined;
-    const held = new Set(target.backends);
+    const held = target.backends.length === 0 ? undefined : new Set(target.backends);
     const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
     slots.backends.forEach(({ instance }, i) => {
       const { backend } = instance;
-      const record = this.#acquireBackend(target, held, backend);
-      if (record.revision < backend.revision) {
-        writer.setBackend(record.id, {
+      this.#acquireBackend(target, held, backend);
+      if (backend.writtenRevision < backend.revision) {
+        writer.setBackend(backend.id, {
           address: backend.address,
           port: backend.port,
           protocol: backend.protocol,
@@ -249,14 +247,15 @@ export class Reconciler {
           clusterId: 0,
           zone: 0,
         });
-        record.revision = backend.revision;
+        backend.writtenRevision = backend.revision;
       }
       if (i + 1 > target.slots) target.slots = i + 1;
-      value.union = record.id;
+      value.union = backend.id;
       writer.setService(at, i + 1, value);
-      if (withAffinity && instance.state === BackendState.ACTIVE) writer.addAffinityMatch(id, record.id);
-      else writer.deleteAffinityMatch(id, record.id);
+      if (withAffinity && instance.state === BackendState.ACTIVE) writer.addAffinityMatch(id, backend.id);
+      else writer.deleteAffinityMatch(id, backend.id);
     });
+    if (held === undefined) target.backends = target.backends.slice();
   }
 
   #writeMaglev(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots): void {
@@ -264,7 +263,7 @@ export class Reconciler {
     target.usesMaglev = usesMaglev(frontend, service, target.at, this.#options);
     if (slots.count > 0 && target.usesMaglev) {
       const backends = slots.backends.slice(0, slots.count).map(({ instance }) => ({
-        id: this.#backends.get(instance.backend.key)!.id,
+        id: instance.backend.id,
         at: instance.backend,
         weight: instance.weight,
       }));
@@ -358,7 +357,7 @@ export class Reconciler {
     this.serviceIds.releaseUnclaimed();
     this.backendIds.releaseUnclaimed();
     const ids = new Set([...this.#frontends.values()].map((target) => target.id));
-    const backends = new Set([...this.#backends.values()].map((record) => record.id));
+    const backends = new Set([...this.#frontends.values()].flatMap((target) => target.backends.map(({ id }) => id)));
     for (const family of [maps.v4, maps.v6]) {
       for (const [key] of family.services.entries()) {
         const at = scopedAddress(key.address, key.port, key.protocol, key.scope);

@@ -53,7 +53,8 @@ export function selectInstances(frontend: Frontend, node: NodeView): readonly In
     if (instance.source === 'clustermesh') remote = true;
     selected.push(instance);
   }
-  return remote ? byCluster(selected, service) : selected;
+  // A copy is as long as it needs to be, which an array that was pushed to is not.
+  return remote ? byCluster(selected, service) : selected.slice();
 }
 
 /** Cluster mesh: whether remote backends count at all, and which side an affinity prefers. */

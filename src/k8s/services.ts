@@ -2,7 +2,7 @@ import { Scope } from '../lb/layout.ts';
 import type { Family, IpAddress } from '../net/address.ts';
 import { exposedType, forwardingModeOf, isHeadless, marksOf } from './annotations.ts';
 import { type FrontendType, scopedAddress, type Service, type Source, tableOrder } from './model.ts';
-import { EMPTY_LIST, nameOf } from './objects/fields.ts';
+import { EMPTY_LIST } from './objects/fields.ts';
 import type { ServiceObject } from './objects/service.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { differs } from './profile.ts';
@@ -19,9 +19,9 @@ export const isFamilyEnabled = (family: Family, options: ControlPlaneOptions): b
   family === 4 ? options.enableIpv4 : options.enableIpv6;
 
 /** The row of the services table that a Service object makes. */
-export function serviceRow(object: ServiceObject, source: Source, options: ControlPlaneOptions): Service {
+export function serviceRow(object: ServiceObject, name: string, source: Source, options: ControlPlaneOptions): Service {
   return {
-    name: nameOf(object),
+    name,
     source,
     labels: object.labels,
     annotations: object.annotations,
@@ -44,7 +44,21 @@ export function serviceRow(object: ServiceObject, source: Source, options: Contr
 }
 
 function portNames(object: ServiceObject): readonly (readonly [string, number])[] {
-  return object.ports.length === 0 ? EMPTY_LIST : object.ports.map((port) => [port.name, port.port] as const);
+  const { ports } = object;
+  if (ports.length === 1) return singlePort(ports[0]!.name, ports[0]!.port);
+  return ports.length === 0 ? EMPTY_LIST : ports.map((port) => [port.name, port.port] as const);
+}
+
+const singlePorts = new Map<string, readonly (readonly [string, number])[]>();
+
+/** One named port; the common ones are shared. */
+function singlePort(name: string, port: number): readonly (readonly [string, number])[] {
+  const key = `${name}=${port}`;
+  const known = singlePorts.get(key);
+  if (known !== undefined) return known;
+  const made = Object.freeze([Object.freeze([name, port] as const)]);
+  if (singlePorts.size < 1000) singlePorts.set(key, made);
+  return made;
 }
 
 const ONE_SCOPE: readonly number[] = [Scope.EXTERNAL];

@@ -1,5 +1,5 @@
 import { Scope } from '../lb/layout.ts';
-import { keyOfText, type ScopedAddress, type Source } from './model.ts';
+import { keyOfText, type ScopedAddress, type SliceRecord, type Source } from './model.ts';
 import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { EndpointSliceObject } from './objects/endpointslice.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -10,12 +10,6 @@ import type { InstanceSpec, Tables } from './tables.ts';
 const INGRESS_DUMMY = '192.192.192.192:9999/';
 
 export const DEFAULT_WEIGHT = 100;
-
-/** What one slice gave to the tables. */
-interface SliceRecord {
-  readonly service: string;
-  readonly keys: readonly string[];
-}
 
 /** The backends that a slice lists: one per address, port and protocol, with all its port names. */
 export function instancesOf(slice: EndpointSliceObject, options: ControlPlaneOptions): InstanceSpec[] {
@@ -98,8 +92,6 @@ function namesOf(name: string): readonly string[] {
 /** Which slice gave which backends; an address goes when no slice of the service lists it any more. */
 export class SliceBook {
   readonly #slices = new Map<string, SliceRecord>();
-  /** The slices of each service; nearly always one. */
-  readonly #byService = new Map<string, SliceRecord | readonly SliceRecord[]>();
   /** Service of each slice by its full name, where the book itself goes by less (defect `slice-names`). */
   readonly #services: Map<string, string> | undefined;
   readonly #source: Source;
@@ -126,15 +118,16 @@ export class SliceBook {
       if (old !== undefined) this.#removeRecord(tables, name, old);
       return;
     }
-    const service = `${slice.namespace}/${slice.service}`;
+    // The name as the tables have it, so that it is kept once.
+    const service = tables.entryOf(`${slice.namespace}/${slice.service}`).name;
     const specs = instancesOf(slice, this.#options);
     this.#services?.set(nameOf(slice), service);
-    const record: SliceRecord = { service, keys: specs.map((spec) => spec.at.key) };
+    const record: SliceRecord = { service, keys: specs.map((spec) => spec.at.key), next: undefined };
     this.#slices.set(name, record);
-    if (old !== undefined) this.#unlink(old);
-    this.#link(record);
+    if (old !== undefined) unlink(tables, old);
+    link(tables, record);
     tables.upsertInstances(service, this.#source, specs);
-    if (old?.service === service) tables.releaseInstances(service, this.#source, this.#orphans(name, old));
+    if (old?.service === service) tables.releaseInstances(service, this.#source, this.#orphans(tables, name, old));
   }
 
   remove(tables: Tables, fullName: string): void {
@@ -151,41 +144,45 @@ export class SliceBook {
 
   #removeRecord(tables: Tables, name: string, old: SliceRecord): void {
     this.#slices.delete(name);
-    this.#unlink(old);
-    tables.releaseInstances(old.service, this.#source, this.#orphans(name, old));
+    unlink(tables, old);
+    tables.releaseInstances(old.service, this.#source, this.#orphans(tables, name, old));
   }
 
-  clear(): void {
+  clear(tables: Tables): void {
+    for (const record of this.#slices.values()) unlink(tables, record);
     this.#slices.clear();
-    this.#byService.clear();
-  }
-
-  #recordsOf(service: string): readonly SliceRecord[] {
-    const known = this.#byService.get(service);
-    if (known === undefined) return EMPTY_LIST;
-    return Array.isArray(known) ? (known as readonly SliceRecord[]) : [known as SliceRecord];
-  }
-
-  #link(record: SliceRecord): void {
-    const known = this.#recordsOf(record.service);
-    this.#byService.set(record.service, known.length === 0 ? record : [...known, record]);
-  }
-
-  #unlink(record: SliceRecord): void {
-    const left = this.#recordsOf(record.service).filter((one) => one !== record);
-    if (left.length === 0) this.#byService.delete(record.service);
-    else this.#byService.set(record.service, left.length === 1 ? left[0]! : left);
   }
 
   /** Keys of a gone record that no slice of its service lists. */
-  #orphans(name: string, old: SliceRecord): readonly string[] {
-    const records = this.#recordsOf(old.service);
-    if (records.length === 0) return old.keys;
+  #orphans(tables: Tables, name: string, old: SliceRecord): readonly string[] {
+    const first = tables.entry(old.service)?.slices;
+    if (first === undefined) return old.keys;
     if (this.#options.defects.has('address-in-two-slices')) {
       const now = new Set(this.#slices.get(name)?.keys);
       return old.keys.filter((key) => !now.has(key));
     }
-    const still = new Set(records.flatMap(({ keys }) => keys));
+    const still = new Set<string>();
+    for (let record: SliceRecord | undefined = first; record !== undefined; record = record.next) {
+      for (const key of record.keys) still.add(key);
+    }
     return old.keys.filter((key) => !still.has(key));
   }
+}
+
+function link(tables: Tables, record: SliceRecord): void {
+  const entry = tables.entryOf(record.service);
+  record.next = entry.slices;
+  entry.slices = record;
+}
+
+function unlink(tables: Tables, record: SliceRecord): void {
+  const entry = tables.entryOf(record.service);
+  if (entry.slices === record) entry.slices = record.next;
+  else {
+    let before = entry.slices;
+    while (before !== undefined && before.next !== record) before = before.next;
+    if (before !== undefined) before.next = record.next;
+  }
+  record.next = undefined;
+  tables.dropIfEmpty(entry);
 }

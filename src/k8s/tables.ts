@@ -60,7 +60,8 @@ function lowerBound<T, K>(sorted: readonly T[], key: K, compare: (element: T, ke
 function insertSorted(entry: ServiceEntry, added: Instance[]): void {
   if (added.length > 1) added.sort(instanceOrder);
   const { instances } = entry;
-  if (instances.length === 0) entry.instances = added;
+  // A copy is as long as it needs to be, which an array that was pushed to is not.
+  if (instances.length === 0) entry.instances = added.slice();
   else if (instanceOrder(instances.at(-1)!, added[0]!) < 0) for (const instance of added) instances.push(instance);
   else entry.instances = [...instances, ...added].sort(instanceOrder);
 }
@@ -75,7 +76,9 @@ export class Tables {
   readonly #backends = new Map<string, Backend>();
   /** Deleted frontends whose map entries are still there, by address: an address that comes back takes them over. */
   readonly #leaving = new Map<string, Frontend>();
-  #dirty = new Set<Frontend>();
+  /** In the order of their changes; only the latest place of a frontend, `dirtyAt`, counts. */
+  #dirty: Frontend[] = [];
+  #dirtyCount = 0;
   #services = 0;
   readonly #defects: ReadonlySet<Defect>;
 
@@ -89,10 +92,6 @@ export class Tables {
 
   get frontendCount(): number {
     return this.#frontends.size;
-  }
-
-  get backendCount(): number {
-    return this.#backends.size;
   }
 
   entry(name: string): ServiceEntry | undefined {
@@ -121,7 +120,24 @@ export class Tables {
 
   /** Backend rows in table order. */
   backends(): Backend[] {
-    return [...this.#backends.values()].sort(tableOrder);
+    return [...this.#backends.values()].filter((row) => row.instances.length > 0).sort(tableOrder);
+  }
+
+  /** Forgets what the maps hold of every backend, as a new agent does. */
+  resetBackends(): void {
+    for (const backend of this.#backends.values()) {
+      backend.id = 0;
+      backend.users = 0;
+      backend.writtenRevision = -1;
+      this.dropBackend(backend);
+    }
+  }
+
+  /** Removes a row that no service and no map entry stands for. */
+  dropBackend(backend: Backend): void {
+    if (backend.instances.length === 0 && backend.users === 0 && this.#backends.get(backend.key) === backend) {
+      this.#backends.delete(backend.key);
+    }
   }
 
   /** Frontends in no particular order. */
@@ -142,12 +158,14 @@ export class Tables {
     return entry;
   }
 
-  #dropIfEmpty(entry: ServiceEntry): void {
+  /** Forgets a service of which nothing is left. */
+  dropIfEmpty(entry: ServiceEntry): void {
     if (
       entry.service === undefined &&
       entry.frontends.length === 0 &&
       entry.instances.length === 0 &&
       entry.redirectedFrom === undefined &&
+      entry.slices === undefined &&
       entry.proxyRedirect === undefined
     ) {
       this.#entries.delete(entry.name);
@@ -174,19 +192,27 @@ export class Tables {
     if (entry.service === undefined) this.#services++;
     entry.service = service;
     const before = entry.frontends;
-    const after = new Map<string, Frontend>();
-    for (const spec of frontends) after.set(spec.at.key, this.#upsertFrontend(entry, spec, after.get(spec.at.key)));
-    entry.frontends = [...after.values()];
-    if (entry.frontends.length > 1) entry.frontends.sort(tableOrder);
-    for (const frontend of before) {
-      if (!after.has(frontend.key)) this.#deleteFrontend(frontend);
+    if (frontends.length === 1) {
+      entry.frontends = [this.#upsertFrontend(entry, frontends[0]!)];
+    } else {
+      // Several may stand for one address; the last one does.
+      const after = new Map<string, Frontend>();
+      for (const spec of frontends) after.set(spec.at.key, this.#upsertFrontend(entry, spec));
+      entry.frontends = [...after.values()].sort(tableOrder);
     }
+    this.#deleteUnwanted(before, entry.frontends);
     return undefined;
   }
 
-  #upsertFrontend(entry: ServiceEntry, spec: FrontendSpec, twin: Frontend | undefined): Frontend {
+  #deleteUnwanted(before: readonly Frontend[], after: readonly Frontend[]): void {
+    if (before.length === 0) return;
+    const keys = new Set(after.map(({ key }) => key));
+    for (const frontend of before) if (!keys.has(frontend.key)) this.#deleteFrontend(frontend);
+  }
+
+  #upsertFrontend(entry: ServiceEntry, spec: FrontendSpec): Frontend {
     const { at, type, portName, servicePort } = spec;
-    let frontend = twin ?? this.#frontends.get(at.key);
+    let frontend = this.#frontends.get(at.key);
     if (
       frontend === undefined ||
       frontend.type !== type ||
@@ -196,14 +222,14 @@ export class Tables {
       const old = frontend;
       frontend = new Frontend(at, type, entry, portName, servicePort);
       if (old !== undefined) {
-        this.#dirty.delete(old);
+        this.#clean(old);
         this.redirect(old, undefined);
       }
       this.#frontends.set(at.key, frontend);
       const leaving = this.#leaving.get(at.key);
       if (leaving !== undefined) {
         this.#leaving.delete(at.key);
-        this.#dirty.delete(leaving);
+        this.#clean(leaving);
       }
     }
     this.touch(frontend);
@@ -226,13 +252,20 @@ export class Tables {
     entry.service = undefined;
     for (const frontend of entry.frontends) this.#deleteFrontend(frontend);
     entry.frontends = [];
-    this.#dropIfEmpty(entry);
+    this.dropIfEmpty(entry);
   }
 
   /** Marks a frontend as changed now. */
   touch(frontend: Frontend): void {
-    this.#dirty.delete(frontend);
-    this.#dirty.add(frontend);
+    if (frontend.dirtyAt < 0) this.#dirtyCount++;
+    frontend.dirtyAt = this.#dirty.length;
+    this.#dirty.push(frontend);
+  }
+
+  #clean(frontend: Frontend): void {
+    if (frontend.dirtyAt < 0) return;
+    frontend.dirtyAt = -1;
+    this.#dirtyCount--;
   }
 
   /** Marks all frontends that take their backends from `entry` or belong to it. */
@@ -243,14 +276,17 @@ export class Tables {
   }
 
   /** The changed frontends, in the order of their last change; they count as unchanged from now on. */
-  takeDirty(): Set<Frontend> {
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
+  takeDirty(): readonly Frontend[] {
+    const changes = this.#dirty;
+    this.#dirty = [];
+    this.#dirtyCount = 0;
+    const dirty = changes.filter((frontend, i) => frontend.dirtyAt === i);
+    for (const frontend of dirty) frontend.dirtyAt = -1;
     return dirty;
   }
 
   get dirtyCount(): number {
-    return this.#dirty.size;
+    return this.#dirtyCount;
   }
 
   /** Whether the row (or, of a deleted one, its removal) still is what its address stands for. */
@@ -270,7 +306,7 @@ export class Tables {
     if (old !== undefined) {
       old.redirectedFrom?.delete(frontend);
       if (old.redirectedFrom?.size === 0) old.redirectedFrom = undefined;
-      this.#dropIfEmpty(old);
+      this.dropIfEmpty(old);
     }
     frontend.redirectTo = target;
     if (target !== undefined) (target.redirectedFrom ??= new Set()).add(frontend);
@@ -283,7 +319,7 @@ export class Tables {
     if (entry === undefined) return;
     entry.proxyRedirect = redirect;
     this.touchService(entry);
-    this.#dropIfEmpty(entry);
+    this.dropIfEmpty(entry);
   }
 
   /** Adds backends to a service, or replaces what is known of them. Known health is kept. */
@@ -340,7 +376,7 @@ export class Tables {
     let at = lowerBound(entry.instances, instance, instanceOrder);
     while (entry.instances[at] !== instance) at++;
     entry.instances.splice(at, 1);
-    if (backend.instances.length === 0) this.#backends.delete(backend.key);
+    this.dropBackend(backend);
   }
 
   /** Takes backends away from a service as far as `source` gave them. */
@@ -363,7 +399,7 @@ export class Tables {
     }
     if (!changed) return;
     this.touchService(entry);
-    this.#dropIfEmpty(entry);
+    this.dropIfEmpty(entry);
   }
 
   /** Health of a backend as a service sees it. False when there is no such backend of the service. */

@@ -40,6 +40,26 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
     return this.table.find(this.key);
   }
 
+  /** Like `set`, without objects for key and value. */
+  put(
+    address: ArrayLike<number>,
+    port: number,
+    slot: number,
+    protocol: number,
+    scope: number,
+    union: number,
+    count: number,
+    revNatIndex: number,
+    flags: number,
+    qcount: number,
+  ): number {
+    this.#write(address, 0, port, slot, protocol, scope);
+    const row = this.table.upsert(this.key);
+    if (row < 0) return row;
+    writeValue(this.table.rows, this.table.valueAt(row), union, count, revNatIndex, flags, qcount);
+    return 0;
+  }
+
   union(row: number): number {
     return this.word(row, 0);
   }
@@ -90,9 +110,7 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
   }
 
   protected override writeValue(rows: Uint32Array, at: number, value: ServiceValue): void {
-    rows[at] = value.union;
-    rows[at + 1] = (value.count << 16) | value.revNatIndex;
-    rows[at + 2] = (value.flags << 16) | value.qcount;
+    writeValue(rows, at, value.union, value.count, value.revNatIndex, value.flags, value.qcount);
   }
 
   protected override readValue(row: number): ServiceValue {
@@ -104,4 +122,18 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
       qcount: this.qcount(row),
     };
   }
+}
+
+function writeValue(
+  rows: Uint32Array,
+  at: number,
+  union: number,
+  count: number,
+  revNatIndex: number,
+  flags: number,
+  qcount: number,
+): void {
+  rows[at] = union;
+  rows[at + 1] = (count << 16) | revNatIndex;
+  rows[at + 2] = (flags << 16) | qcount;
 }

@@ -79,6 +79,7 @@ export function runReconcileCases(doc: Document): { runs: number; failures: stri
       for (const names of doc.placeholders) {
         const fill = (text: string): string => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(names[name]));
         const maps = new LbMaps();
+        const rows = new Map<string, Backend>();
         const reconciler = new Reconciler(maps, {
           ...DEFAULT_OPTIONS,
           algorithm,
@@ -94,7 +95,9 @@ export function runReconcileCases(doc: Document): { runs: number; failures: stri
           const { frontend, service } = frontendOf(one.frontend, at);
           const instances = one.backends.map(({ addr, state }): Instance => {
             const { address, port, protocol } = parseL4Address(addr);
-            const backend = new Backend(scopedAddress(address, port, protocol, 0));
+            const at = scopedAddress(address, port, protocol, 0);
+            const backend = rows.get(at.key) ?? new Backend(at);
+            rows.set(at.key, backend);
             backend.revision = ++revision;
             return {
               backend,

@@ -1,5 +1,5 @@
 import { BackendState } from '../../lb/layout.ts';
-import { type IpAddress, tryParseAddress } from '../../net/address.ts';
+import { formatAddress, type IpAddress, tryParseAddress } from '../../net/address.ts';
 import {
   each,
   EMPTY_LIST,
@@ -94,7 +94,7 @@ export function readEndpointSlice(raw: Raw, warnings: Warning[]): EndpointSliceO
           return;
         }
         addresses.push(address);
-        canonical.push(value);
+        canonical.push(address.family === 4 ? value : formatAddress(address));
       });
       endpoints.push({
         addresses,

@@ -60,39 +60,54 @@ export function refOf(raw: unknown): ObjectRef {
 
 /** Reads raw Kubernetes objects; lists are taken apart. Nothing is thrown: what cannot be used is told. */
 export function decodeObjects(raws: Iterable<unknown>): DecodedObjects {
-  const byRank: KnownObject[][] = KNOWN_KINDS.map(() => []);
-  const refused: Refusal[] = [];
+  const objects: KnownObject[] = [];
   const warnings: Warning[] = [];
+  return { objects, warnings, ...visitObjects(raws, warnings, (object) => objects.push(object)) };
+}
+
+/** The same without keeping the objects: each is given to `visit`, in order of effect, as soon as it is read. */
+export function visitObjects(
+  raws: Iterable<unknown>,
+  warnings: Warning[],
+  visit: (object: KnownObject) => void,
+): Pick<DecodedObjects, 'refused' | 'ignored'> {
+  const byRank: Raw[][] = KNOWN_KINDS.map(() => []);
+  const refused: Refusal[] = [];
   const ignored = new Map<string, number>();
-  const readOne = (raw: unknown): void => {
-    if (!isRecord(raw)) {
-      if (raw === null || raw === undefined) return;
-      const error = new LbtwinError('invalid-object', 'not an object', { allowed: 'a Kubernetes object' });
-      refused.push({ object: refOf(raw), raw, error });
-      return;
-    }
-    const { kind } = raw;
-    if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(raw['items'])) {
-      for (const item of raw['items']) readOne(item);
-      return;
-    }
-    const reader = typeof kind === 'string' ? READERS.get(kind) : undefined;
-    if (reader === undefined || !reader.groups.some((group) => hasGroup(raw['apiVersion'], group))) {
-      if (typeof kind !== 'string' || kind === '') {
-        const error = new LbtwinError('invalid-object', 'an object without a kind', { path: ['kind'] });
-        refused.push({ object: refOf(raw), raw, error });
-      } else ignored.set(kind, (ignored.get(kind) ?? 0) + 1);
-      return;
-    }
+  for (const raw of raws) sortIn(raw, byRank, refused, ignored);
+  for (const raw of byRank.flat()) {
+    let object: KnownObject;
     try {
-      byRank[reader.rank]!.push(reader.read(raw, warnings));
+      object = READERS.get(raw['kind'] as string)!.read(raw, warnings);
     } catch (error) {
       if (!(error instanceof LbtwinError)) throw error;
-      refused.push({ object: refOf(raw), raw, error });
+      refused.push({ object: refOf(raw), error, raw });
+      continue;
     }
-  };
-  for (const raw of raws) readOne(raw);
-  return { objects: byRank.flat(), refused, warnings, ignored };
+    visit(object);
+  }
+  return { refused, ignored };
+}
+
+function sortIn(raw: unknown, byRank: Raw[][], refused: Refusal[], ignored: Map<string, number>): void {
+  if (raw === null || raw === undefined) return;
+  if (!isRecord(raw)) {
+    const error = new LbtwinError('invalid-object', 'not an object', { allowed: 'a Kubernetes object' });
+    refused.push({ object: refOf(raw), error, raw });
+    return;
+  }
+  const { kind } = raw;
+  if (typeof kind !== 'string' || kind === '') {
+    const error = new LbtwinError('invalid-object', 'an object without a kind', { path: ['kind'] });
+    refused.push({ object: refOf(raw), error, raw });
+    return;
+  }
+  const reader = READERS.get(kind);
+  if (reader !== undefined && reader.groups.some((group) => hasGroup(raw['apiVersion'], group))) {
+    byRank[reader.rank]!.push(raw);
+  } else if (kind.endsWith('List') && Array.isArray(raw['items'])) {
+    for (const item of raw['items']) sortIn(item, byRank, refused, ignored);
+  } else ignored.set(kind, (ignored.get(kind) ?? 0) + 1);
 }
 
 /** Manifests by hand may leave the version out. */
