@@ -33,18 +33,20 @@ async function readSubject(args: Args, io: Io): Promise<Subject> {
   if (args.strings('file').length === 0) {
     const { count, weights } = backendsOf(args);
     const spec = { backends: count, ...(weights === undefined ? {} : { weights }) };
-    return { name: `${count} random backends`, spec, weighted: weights !== undefined };
+    return { name: `${count} random backends`, origin: null, spec, weighted: weights !== undefined };
   }
   for (const name of ['backends', 'weights']) {
     if (args.string(name) !== undefined) throw usageError(`--${name} and -f say different things`, 'one of them');
   }
-  const { name, backends, affinity, tableSize, hashSeed } = await readService(args, io);
+  const { name, origin, backends, affinity, tableSize, hashSeed } = await readService(args, io);
   const spec = { backends, affinity, tableSize, hashSeed };
-  return { name, spec, weighted: backends.some(({ weight }) => weight !== backends[0]!.weight) };
+  return { name, origin, spec, weighted: backends.some(({ weight }) => weight !== backends[0]!.weight) };
 }
 
 interface Subject {
   readonly name: string;
+  /** Which configuration counts; random backends have none. */
+  readonly origin: string | null;
   readonly spec: Pick<ChurnSpec, 'backends' | 'weights' | 'affinity' | 'tableSize' | 'hashSeed'>;
   readonly weighted: boolean;
 }
@@ -147,6 +149,7 @@ A rolling update drains old backends for one step. The HTML report is one self-c
     const count = steps[0]!.active.length;
     const report: ChurnReport = {
       plan: args.required('plan'),
+      origin: subject.origin,
       subject: subject.name,
       notes: skipNotes(subject.spec, spec.tableSize!),
       backends: count,

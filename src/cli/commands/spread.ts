@@ -60,6 +60,7 @@ function readBackends(args: Args): MaglevBackend[] {
 }
 
 interface Setting {
+  readonly origin: string | null;
   readonly backends: readonly MaglevBackend[];
   readonly affinity: boolean;
   readonly tableSize: number;
@@ -72,6 +73,7 @@ interface Setting {
 async function readSetting(args: Args, io: Io): Promise<Setting> {
   if (args.strings('file').length === 0) {
     return {
+      origin: null,
       backends: readBackends(args),
       affinity: false,
       tableSize: DEFAULT_TABLE_SIZE,
@@ -164,6 +166,7 @@ closes with its first FIN or RST), or Hubble's flow JSON.`,
     const options = { affinity, tableSize, hashSeed, seed: seedOf(args) };
     const results = SPREAD_ALGORITHMS.map((algorithm) => spreadFlows(list, backends, algorithm, options));
     const report: SpreadReport = {
+      origin: setting.origin,
       source,
       flows: list.flows.length,
       clients: clientsOf(list).length,

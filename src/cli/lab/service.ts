@@ -19,6 +19,8 @@ import { chooseNode } from '../plane.ts';
 export interface LabService {
   /** `shop/web (203.0.113.10:80/TCP)` */
   readonly name: string;
+  /** Which configuration the answer is for, in a line. */
+  readonly origin: string;
   readonly frontend: Frontend;
   /** Those that may be selected, in slot order; ids from 1. */
   readonly backends: readonly MaglevBackend[];
@@ -82,7 +84,7 @@ const bestOf = (frontends: readonly Frontend[]): Frontend =>
  */
 export async function readService(args: Args, io: Io): Promise<LabService> {
   const batch = await readInput(args, io);
-  const { config } = await readConfig(args, io, batch);
+  const { config, origin } = await readConfig(args, io, batch);
   const inventory = new Inventory(batch.objects);
   const nodeName = chooseNode(args, inventory, true);
   const plane = new ControlPlane({ ...controlPlaneInit(config), nodeName, maps: lbMapsOf(config) });
@@ -105,6 +107,7 @@ export async function readService(args: Args, io: Io): Promise<LabService> {
   if (count === 0) throw new LbtwinError('no-backends', `${frontend.entry.name} (${at}) has no backend`);
   return {
     name: `${frontend.entry.name} (${at})`,
+    origin,
     frontend,
     backends: backends.slice(0, count).map(({ instance }, i) => ({
       id: i + 1,

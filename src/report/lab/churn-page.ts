@@ -63,7 +63,7 @@ ${STYLE}
 </head>
 <body>
 <h1>Which connections move: ${escapeXml(report.plan)}</h1>
-<p>${escapeXml(churnHeadline(report))}.</p>
+${report.origin === null ? '' : `<p>${escapeXml(report.origin)}</p>\n`}<p>${escapeXml(churnHeadline(report))}.</p>
 ${htmlTable(summaryRows(report))}
 <p>Moved: connections that were reset, as a share of all flows; one that is reset twice counts twice. Slots: share of the lookup table.</p>
 ${report.notes.map((note) => `<p>Note: ${escapeXml(note)}.</p>\n`).join('')}${figures}

@@ -5,6 +5,8 @@ import { sharePercent } from './plan.ts';
 
 /** A churn run and what it was asked. */
 export interface ChurnReport {
+  /** Which configuration the answer is for, in a line; `null` for random backends. */
+  readonly origin: string | null;
   readonly plan: string;
   /** Who changes: `10 random backends`, or a service's name. */
   readonly subject: string;
@@ -101,7 +103,8 @@ export function formatChurn(report: ChurnReport): string {
   const parts = report.results.map(
     (result) => `${result.title}\n${textTable(stepRows(result), right(STEP_HEAD.length))}\n`,
   );
-  return `${churnHeadline(report)}\n\n${parts.join('')}${textTable(summaryRows(report), right(SUMMARY.length))}\n${CLASSES_EXPLAINED}\n${report.notes.map((note) => `Note: ${note}.\n`).join('')}`;
+  const origin = report.origin === null ? '' : `${report.origin}\n\n`;
+  return `${origin}${churnHeadline(report)}\n\n${parts.join('')}${textTable(summaryRows(report), right(SUMMARY.length))}\n${CLASSES_EXPLAINED}\n${report.notes.map((note) => `Note: ${note}.\n`).join('')}`;
 }
 
 /** A run for programs: everything but the tables. */

@@ -3,6 +3,8 @@ import { bar, percent, textTable } from '../table.ts';
 import { byteSize } from './plan.ts';
 
 export interface SpreadReport {
+  /** Which configuration the answer is for, in a line; `null` without a cluster. */
+  readonly origin: string | null;
   /** Where the flows come from. */
   readonly source: string;
   readonly flows: number;
@@ -53,5 +55,5 @@ export function formatSpread(report: SpreadReport): string {
     `${plural(flows, 'connection')} of ${plural(clients, 'client')} from ${source}` +
     `${affinity ? ', session affinity' : ''}, table size ${tableSize}, seed ${seed}`;
   const notes = findings.map((finding) => `Note: ${finding}.\n`).join('');
-  return `${[head, ...results.map((result) => section(result, report).trimEnd())].join('\n\n')}\n${notes === '' ? '' : `\n${notes}`}`;
+  return `${report.origin === null ? '' : `${report.origin}\n\n`}${[head, ...results.map((result) => section(result, report).trimEnd())].join('\n\n')}\n${notes === '' ? '' : `\n${notes}`}`;
 }
