@@ -31,8 +31,8 @@ export interface PlanSize {
   readonly changed: { readonly mean: number };
   /** The tables of all services in the kernel, in bytes. */
   readonly kernelBytes: number;
-  /** What the agent's builder sets aside for the lists of all backends, in bytes; once, for all services. */
-  readonly agentBytes: number;
+  /** What Cilium's agent sets aside for the lists of all backends, in bytes, once for all services; `undefined` for other programs. */
+  readonly agentBytes: number | undefined;
   /** One table, here, in milliseconds; `undefined` if not measured. */
   readonly buildMilliseconds: number | undefined;
 }
@@ -71,7 +71,7 @@ export function planSize(
     unavoidable: { mean: mean(columns.unavoidable) },
     changed: { mean: mean(columns.changed) },
     kernelBytes: kernelBytes(tableSize, request.services),
-    agentBytes: agentBytes(tableSize, request.backends),
+    agentBytes: request.variant === 'cilium' ? agentBytes(tableSize, request.backends) : undefined,
     buildMilliseconds,
   };
 }

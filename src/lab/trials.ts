@@ -1,7 +1,9 @@
 import { LbtwinError, withPath } from '../errors.ts';
 import type { IpAddress } from '../net/address.ts';
-import { DEFAULT_WEIGHT, type MaglevBackend } from '../maglev/backend.ts';
+import { DEFAULT_HASH_SEED, parseHashSeed } from '../hash/seed.ts';
+import { DEFAULT_WEIGHT, HASH_WORDS, type MaglevBackend } from '../maglev/backend.ts';
 import { compareTables } from '../maglev/compare.ts';
+import { type MaglevOptions, type PreparedBackends, prepareBackends, tableOf } from '../maglev/table.ts';
 import { type MaglevVariant, parseVariant } from '../maglev/variants/index.ts';
 import { type Churn, churnCounts } from './churn.ts';
 import { below, type Random, sample, seededRandom } from './random.ts';
@@ -111,7 +113,7 @@ export function runTrials(spec: TrialSpec, from: number, to: number): TrialColum
   };
   for (let i = 0; i < count; i++) {
     const { before, after, reweighted } = drawTrial(spec, from + i);
-    const tables = [variant.build(before, options), variant.build(after, options)] as const;
+    const tables = buildPair(variant, before, after, options);
     const moves = compareTables(tables[0], tables[1], { reweighted });
     columns.changed[i] = moves.changed;
     columns.unavoidable[i] = moves.unavoidable;
@@ -119,6 +121,39 @@ export function runTrials(spec: TrialSpec, from: number, to: number): TrialColum
     columns.imbalance[i] = imbalanceOf(tables[0], before, variant);
   }
   return columns;
+}
+
+/** Both tables of a trial. Cilium's hashes do not depend on who else is there, so a backend is hashed and sorted once. */
+function buildPair(
+  variant: MaglevVariant,
+  before: readonly MaglevBackend[],
+  after: readonly MaglevBackend[],
+  options: MaglevOptions & { readonly tableSize: number },
+): readonly [Uint32Array, Uint32Array] {
+  if (variant.name !== 'cilium') return [variant.build(before, options), variant.build(after, options)];
+  const { murmur } = parseHashSeed(options.hashSeed ?? DEFAULT_HASH_SEED);
+  const known = before.length;
+  const all = prepareBackends([...before, ...after.filter(({ id }) => id > known)], murmur);
+  return [tableOf(pick(all, before), options.tableSize), tableOf(pick(all, after), options.tableSize)];
+}
+
+/** The part of `all` that is in `chosen` (ids from 1), with the weights it has there. */
+function pick(all: PreparedBackends, chosen: readonly MaglevBackend[]): PreparedBackends {
+  const weightOf = new Int32Array(all.ids.length + 1).fill(-1);
+  for (const { id, weight = DEFAULT_WEIGHT } of chosen) weightOf[id] = weight;
+  const ids = new Uint32Array(chosen.length);
+  const weights = new Uint16Array(chosen.length);
+  const hashes = new Uint32Array(chosen.length * HASH_WORDS);
+  const texts: string[] = [];
+  all.ids.forEach((id, i) => {
+    if (weightOf[id]! < 0) return;
+    const to = texts.length;
+    ids[to] = id;
+    weights[to] = weightOf[id]!;
+    for (let w = 0; w < HASH_WORDS; w++) hashes[to * HASH_WORDS + w] = all.hashes[i * HASH_WORDS + w]!;
+    texts.push(all.texts[i]!);
+  });
+  return { ids, hashes, weights, texts };
 }
 
 /** As `measureBalance` has it, for ids 1..n. */

@@ -57,6 +57,22 @@ describe('trials', () => {
     expect(runTrials({ ...spec, seed: 2 }, 3, 8).needless).not.toEqual(columns.needless);
   });
 
+  it.each<Churn>([
+    { kind: 'add', count: 2 },
+    { kind: 'roll', share: 0.3 },
+    { kind: 'reweight', factor: 0.3 },
+  ])('%j: weights and newcomers end up where the library puts them', (churn) => {
+    const weights = [300, 20, 100, 7, 100, 100, 50, 100, 100, 100];
+    const run = { ...spec, churn, weights };
+    const columns = runTrials(run, 0, 3);
+    for (let i = 0; i < 3; i++) {
+      const { before, after, reweighted } = drawTrial(run, i);
+      const moves = compareTables(buildLookupTable(before, run), buildLookupTable(after, run), { reweighted });
+      expect(columns.needless[i]).toBe(moves.needless);
+      expect(columns.changed[i]).toBe(moves.changed);
+    }
+  });
+
   it.each<[Churn, number, number]>([
     [{ kind: 'remove', count: 3 }, 7, 7],
     [{ kind: 'add', count: 2 }, 12, 10],

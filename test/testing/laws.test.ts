@@ -2,17 +2,24 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defineService, selectBackend } from '../../src/lb/index.ts';
 import { buildLookupTable, compareTables, type MaglevBackend } from '../../src/maglev/index.ts';
+import { formatAddress, parseAddress } from '../../src/net/index.ts';
 import { envoy } from '../../src/maglev/variants/index.ts';
 import {
+  address,
+  addressText,
   assertBalanced,
   assertMinimalDisruption,
   assertOrderFree,
   assertSameBackendWhileActive,
+  churnSequence,
+  cluster,
   envelopeCells,
   needlessEnvelope,
   removalTrial,
   type Selector,
+  service,
   type TableBuilder,
+  tuple,
   weightedBackends,
 } from '../../src/testing/index.ts';
 
@@ -154,8 +161,24 @@ describe('assertSameBackendWhileActive', () => {
 });
 
 describe('arbitraries', () => {
-  it('services define, and flows to them select a live backend', async () => {
-    const { service } = await import('../../src/testing/index.ts');
+  it('shrink to what is easy to read', () => {
+    const smallest = <T>(arbitrary: fc.Arbitrary<T>, good: (value: T) => boolean): T => {
+      const { counterexample } = fc.check(fc.property(arbitrary, good), { numRuns: 1000, seed: 5 });
+      return counterexample![0];
+    };
+    expect(smallest(weightedBackends(), (list) => list.length < 2)).toEqual([
+      { id: 1, address: '10.0.0.0', port: 80, protocol: 'TCP', weight: 10 },
+      { id: 2, address: '10.0.0.1', port: 80, protocol: 'TCP', weight: 10 },
+    ]);
+    expect(smallest(churnSequence(), ({ states }) => states.length < 3).states.map(({ length }) => length)).toEqual([
+      2, 1, 1,
+    ]);
+    expect(smallest(tuple(), () => false)).toMatchObject({ saddr: '0.0.0.0', sport: 1024, dport: 80, protocol: 'TCP' });
+    expect(smallest(cluster(), () => false).map(({ kind }) => kind)).toEqual(['Node', 'Service', 'EndpointSlice']);
+    expect(smallest(service(), () => false).backends.length).toBe(1);
+  });
+
+  it('services define, and flows to them select a live backend', () => {
     fc.assert(
       fc.property(service(), fc.nat(0xffffffff), fc.nat(65535), (spec, saddr, sport) => {
         const defined = defineService(spec);
@@ -165,9 +188,7 @@ describe('arbitraries', () => {
     );
   });
 
-  it('addresses print and parse; tuples have what a flow needs; clusters name their nodes', async () => {
-    const { address, addressText, cluster, tuple } = await import('../../src/testing/index.ts');
-    const { formatAddress, parseAddress } = await import('../../src/net/index.ts');
+  it('addresses print and parse; tuples have what a flow needs; clusters name their nodes', () => {
     for (const family of [4, 6] as const) {
       fc.assert(
         fc.property(address(family), (one) => {

@@ -31,7 +31,7 @@ function row({ tableSize, imbalance, needless, unavoidable, ...size }: PlanSize,
     sharePercent(needless.max),
     String(needless.trials),
     byteSize(size.kernelBytes),
-    byteSize(size.agentBytes),
+    size.agentBytes === undefined ? '-' : byteSize(size.agentBytes),
     milliseconds(size.buildMilliseconds),
   ];
 }
