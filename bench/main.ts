@@ -7,6 +7,7 @@ import { controlPlaneBenchmarks } from './control-plane.ts';
 import { maglevBenchmarks } from './maglev.ts';
 import { type Benchmark, measure, type Result } from './measure.ts';
 import { northSouthBenchmarks } from './northsouth.ts';
+import { policyBenchmarks } from './policy.ts';
 import { selectBenchmarks } from './select.ts';
 
 /** Every group of benchmarks; inputs are made only for groups that run. */
@@ -16,6 +17,7 @@ const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   conntrack: conntrackBenchmarks,
   'control plane': controlPlaneBenchmarks,
   maglev: maglevBenchmarks,
+  policy: policyBenchmarks,
   select: selectBenchmarks,
   northsouth: northSouthBenchmarks,
 };

@@ -11,6 +11,8 @@ export interface TableOptions {
   readonly valueWords: number;
   /** The map's configured size, 1..16777216. Memory is taken as entries come, not at once. */
   readonly maxEntries: number;
+  /** Entries to take memory for at once, where it is known that they will come. */
+  readonly reserve?: number;
 }
 
 /** The table is full and refuses (negative errno of E2BIG, as from a map update in the kernel). */
@@ -81,7 +83,7 @@ export class HashTable {
     this.valueWords = valueWords;
     this.rowWords = keyWords + 1 + valueWords;
     this.maxEntries = maxEntries;
-    const capacity = Math.min(FIRST_ROWS, maxEntries);
+    const capacity = Math.min(Math.max(FIRST_ROWS, options.reserve ?? 0), maxEntries);
     this.rows = new Uint32Array(capacity * this.rowWords);
     this.#slots = new Int32Array(slotsFor(capacity));
     this.#rowMask = 2 ** Math.ceil(Math.log2(maxEntries + 1)) - 1;

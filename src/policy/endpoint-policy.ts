@@ -1,5 +1,6 @@
 import { Direction, type DirectionName, POLICY_MAP_SIZE, type PolicyEntry, type PolicyKey } from './layout.ts';
 import { PolicyMap } from './map.ts';
+import type { MapState } from './map-state.ts';
 import {
   forEachMapEntry,
   type PolicySubject,
@@ -14,7 +15,6 @@ import {
   type PolicyResult,
   policyResult,
 } from './verdict.ts';
-import { prefixOfL4 } from './l4.ts';
 
 /** The resolved policy of an endpoint: its rules, its map and its verdicts. Made by `PolicyEngine.policyOf`. */
 export class EndpointPolicy {
@@ -91,15 +91,16 @@ export class EndpointPolicy {
     const { ingress, egress } = this.resolved;
     const count = Math.max(ingress.states.length, egress.states.length);
     return Array.from({ length: count }, (_, index) => {
-      const map = new PolicyMap(this.#maxEntries);
+      const at = ({ states }: ResolvedDirection): MapState => states[Math.min(index, states.length - 1)]!;
+      const map = new PolicyMap(this.#maxEntries, at(ingress).size + at(egress).size);
       let missing = 0;
       for (const direction of [ingress, egress]) {
-        const state = direction.states[Math.min(index, direction.states.length - 1)]!;
-        const rows: (readonly [identity: number, l4: number, value: number, given: number])[] = [];
-        forEachMapEntry(direction, state, (...row) => rows.push(row));
-        // Where two entries fall on one key, the one for all ports comes last.
-        rows.sort((a, b) => prefixOfL4(b[3]) - prefixOfL4(a[3]));
-        for (const [identity, l4, value] of rows) if (!map.write(identity, l4, value)) missing++;
+        // Entries that lose their prefix may fall on the key of another one, which then comes last.
+        for (const cut of [true, false]) {
+          forEachMapEntry(direction, at(direction), cut, (identity, l4, value) => {
+            if (!map.write(identity, l4, value)) missing++;
+          });
+        }
       }
       if (index === 0) this.#missing = missing;
       return map;

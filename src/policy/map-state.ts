@@ -11,6 +11,7 @@ export interface Features {
 }
 
 const NEXT = 1;
+const MAX_ENTRIES = 1 << 24;
 
 /**
  * The entries of one direction while they are computed. Inserting one applies precedence: denies and higher priorities push
@@ -18,10 +19,23 @@ const NEXT = 1;
  * identity and an l4 word without direction. Entries of one identity are chained, so that what a key covers is found at once.
  */
 export class MapState {
-  readonly #table = new HashTable({ kind: 'hash', keyWords: 2, valueWords: 2, maxEntries: 1 << 24 });
-  readonly #heads = new HashTable({ kind: 'hash', keyWords: 1, valueWords: 1, maxEntries: 1 << 24 });
+  readonly #table: HashTable;
+  readonly #heads = new HashTable({ kind: 'hash', keyWords: 1, valueWords: 1, maxEntries: MAX_ENTRIES });
+  readonly #chains: boolean;
   readonly #key = new Uint32Array(2);
   readonly #identity = new Uint32Array(1);
+  // Prefix lengths (0..24, one bit each) that entries have or had, under identity 0 and under others.
+  #anyLengths = 0;
+  #ownLengths = 0;
+
+  /**
+   * @param features of all insertions
+   * @param reserve entries to take memory for at once
+   */
+  constructor(features: Features, reserve = 0) {
+    this.#chains = features.denies || features.redirects || features.auths;
+    this.#table = new HashTable({ kind: 'hash', keyWords: 2, valueWords: 2, maxEntries: MAX_ENTRIES, reserve });
+  }
 
   get size(): number {
     return this.#table.size;
@@ -50,10 +64,7 @@ export class MapState {
   }
 
   #insertDeny(identity: number, l4: number, value: number): void {
-    const covered = this.#broader(identity, l4, (other, otherL4, found) => {
-      return isDeny(found) && (other !== identity || otherL4 !== l4);
-    });
-    if (covered) return;
+    if (this.#isKeptOut(identity, l4, true, 0)) return;
     this.#covered(identity, l4, (other, otherL4, found) => {
       if (!isDeny(found) || other !== identity || otherL4 !== l4) this.#delete(other, otherL4);
     });
@@ -62,7 +73,7 @@ export class MapState {
 
   #insertAllow(identity: number, l4: number, value: number): void {
     const priority = priorityOf(value);
-    if (this.#broader(identity, l4, (_, __, found) => isDeny(found) || priorityOf(found) > priority)) return;
+    if (this.#isKeptOut(identity, l4, false, priority)) return;
     if (priority > 0) {
       this.#covered(identity, l4, (other, otherL4, found) => {
         if (!isDeny(found) && priorityOf(found) < priority) this.#delete(other, otherL4);
@@ -121,14 +132,27 @@ export class MapState {
     this.#table.rows[at] = mergeEntries(this.#table.rows[at]!, value);
   }
 
-  /** True if `test` holds for an entry under any identity or the same one whose l4 is broader or equal. */
-  #broader(identity: number, l4: number, test: (identity: number, l4: number, value: number) => boolean): boolean {
-    for (const broaderL4 of broaderL4s(l4)) {
-      const any = this.get(0, broaderL4);
-      if (any >= 0 && test(0, broaderL4, any)) return true;
-      if (identity === 0) continue;
-      const own = this.get(identity, broaderL4);
-      if (own >= 0 && test(identity, broaderL4, own)) return true;
+  /**
+   * True if a broader or equal entry, under any identity or the same one, keeps the entry out: a deny under another key keeps a
+   * deny out; a deny or a higher priority keeps an allow out.
+   */
+  #isKeptOut(identity: number, l4: number, deny: boolean, priority: number): boolean {
+    const keepsOut = (found: number, same: boolean): boolean =>
+      found >= 0 && (isDeny(found) ? !(deny && same) : !deny && priorityOf(found) > priority);
+    const prefix = prefixOfL4(l4);
+    let lengths = (this.#anyLengths | this.#ownLengths) & (2 * (1 << prefix) - 1);
+    while (lengths !== 0) {
+      const bits = 31 - Math.clz32(lengths);
+      lengths ^= 1 << bits;
+      const broader = bits === prefix ? l4 : packL4(Direction.INGRESS, bits, protoOfL4(l4), portOfL4(l4));
+      if (
+        ((this.#anyLengths >>> bits) & 1) === 1 &&
+        keepsOut(this.get(0, broader), identity === 0 && bits === prefix)
+      ) {
+        return true;
+      }
+      if (identity === 0 || ((this.#ownLengths >>> bits) & 1) === 0) continue;
+      if (keepsOut(this.get(identity, broader), bits === prefix)) return true;
     }
     return false;
   }
@@ -171,12 +195,18 @@ export class MapState {
     let row = table.find(this.#key);
     if (row < 0) {
       row = table.create(this.#key);
-      this.#identity[0] = identity;
-      const head = this.#heads.valueAt(this.#heads.upsert(this.#identity));
-      table.rows[table.valueAt(row) + NEXT] = this.#heads.rows[head]!;
-      this.#heads.rows[head] = row + 1;
+      if (identity === 0) this.#anyLengths |= 1 << prefixOfL4(l4);
+      else this.#ownLengths |= 1 << prefixOfL4(l4);
+      if (this.#chains) this.#chain(identity, row);
     }
     table.rows[table.valueAt(row)] = value;
+  }
+
+  #chain(identity: number, row: number): void {
+    this.#identity[0] = identity;
+    const head = this.#heads.valueAt(this.#heads.upsert(this.#identity));
+    this.#table.rows[this.#table.valueAt(row) + NEXT] = this.#heads.rows[head]!;
+    this.#heads.rows[head] = row + 1;
   }
 
   #delete(identity: number, l4: number): void {

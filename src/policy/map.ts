@@ -29,15 +29,20 @@ export class PolicyMap {
   readonly #lengths: HashTable;
   readonly #key = new Uint32Array(2);
   readonly #identity = new Uint32Array(1);
+  /** Prefix lengths held under identity 0, which every lookup asks for. */
+  readonly #anyLengths: [ingress: number, egress: number] = [0, 0];
 
-  /** @throws LbtwinError `invalid-map-size` */
-  constructor(maxEntries: number = POLICY_MAP_SIZE) {
+  /**
+   * @param reserve entries to take memory for at once
+   * @throws LbtwinError `invalid-map-size`
+   */
+  constructor(maxEntries: number = POLICY_MAP_SIZE, reserve = 0) {
     if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > 1 << 24) {
       throw new LbtwinError('invalid-map-size', `${JSON.stringify(maxEntries)} is no map size`, {
         allowed: '1..16777216',
       });
     }
-    this.#entries = new HashTable({ kind: 'hash', keyWords: 2, valueWords: 1, maxEntries });
+    this.#entries = new HashTable({ kind: 'hash', keyWords: 2, valueWords: 1, maxEntries, reserve });
     this.#lengths = new HashTable({ kind: 'hash', keyWords: 1, valueWords: 2, maxEntries });
   }
 
@@ -74,6 +79,7 @@ export class PolicyMap {
     checkKey(key);
     if (!this.#entries.delete(this.#keyed(key.identity, l4Of(key)))) return false;
     this.#lengths.clear();
+    this.#anyLengths.fill(0);
     const { rows, rowWords } = this.#entries;
     for (let row = this.#entries.nextRow(-1); row >= 0; row = this.#entries.nextRow(row)) {
       this.#note(rows[row * rowWords]!, rows[row * rowWords + 1]!);
@@ -83,12 +89,10 @@ export class PolicyMap {
 
   /** Row of the longest matching entry under exactly this identity, or -1. No allocation. */
   match(direction: Direction, identity: number, proto: number, port: number): number {
-    this.#identity[0] = identity;
-    const found = this.#lengths.find(this.#identity);
-    if (found < 0) return -1;
+    let lengths = identity === 0 ? this.#anyLengths[direction]! : this.#lengthsOf(direction, identity);
+    if (lengths === 0) return -1;
     const key = this.#key;
     key[0] = identity;
-    let lengths = this.#lengths.rows[this.#lengths.valueAt(found) + direction]!;
     while (lengths !== 0) {
       const bit = 31 - Math.clz32(lengths);
       lengths ^= 1 << bit;
@@ -140,11 +144,22 @@ export class PolicyMap {
     return this.#key;
   }
 
+  #lengthsOf(direction: Direction, identity: number): number {
+    this.#identity[0] = identity;
+    const found = this.#lengths.find(this.#identity);
+    return found < 0 ? 0 : this.#lengths.rows[this.#lengths.valueAt(found) + direction]!;
+  }
+
   #note(identity: number, l4: number): void {
     const prefix = prefixOfL4(l4);
+    const bit = 1 << (prefix === 0 ? 0 : prefix - PROTO_BITS + 1);
+    if (identity === 0) {
+      this.#anyLengths[directionOfL4(l4)]! |= bit;
+      return;
+    }
     this.#identity[0] = identity;
     const at = this.#lengths.valueAt(this.#lengths.upsert(this.#identity)) + directionOfL4(l4);
-    this.#lengths.rows[at]! |= 1 << (prefix === 0 ? 0 : prefix - PROTO_BITS + 1);
+    this.#lengths.rows[at]! |= bit;
   }
 }
 

@@ -111,8 +111,16 @@ function resolveDirection(
   );
   const localhost =
     direction === 'ingress' && subject.identity !== ReservedIdentity.HOST && options.alwaysAllowLocalhost;
+  // An upper bound: entries of several selectors may fall on one key.
+  const expected = Math.min(
+    work.reduce(
+      (sum, { l4s, peers }) => sum + l4s.length * peers.reduce((n, { peer }) => n + countOf(peer, cache), 0),
+      2,
+    ),
+    MOST_RESERVED,
+  );
   const build = (order: readonly Work[], backwards: boolean): MapState => {
-    const state = new MapState();
+    const state = new MapState(set, expected);
     if (!enforced) state.insert(0, 0, 0, set);
     for (const item of order) insertFilter(state, item, set, cache, backwards);
     if (localhost) state.insert(ReservedIdentity.HOST, 0, 0, ALL_FEATURES);
@@ -132,6 +140,11 @@ function resolveDirection(
   }
   return { direction, enforced, allowAll, rules: sections, filters: [...set.filters.values()], redirects, states };
 }
+
+const countOf = (peer: PeerPolicy, cache: SelectorCache): number =>
+  isWildcard(peer.selector) ? 1 : cache.ids(peer.selector).length;
+
+const MOST_RESERVED = 1 << 17;
 
 const ALL_FEATURES = { denies: true, redirects: true, auths: true };
 
@@ -228,17 +241,20 @@ function fingerprint(state: MapState): string {
 }
 
 /**
- * Calls `write` with every entry as the kernel's key has it, and with the key it had (`given`). The block of a port range that
- * starts at port 0 loses its prefix on the way, so that it stands for all ports of the protocol.
+ * Calls `write` with every entry as the kernel's key has it. The block of a port range that starts at port 0 loses its prefix on
+ * the way, so that it stands for all ports of the protocol: with `cut` only such entries, else only the others.
  */
 export function forEachMapEntry(
   resolved: ResolvedDirection,
   state: MapState,
-  write: (identity: number, l4: number, value: number, given: number) => void,
+  cut: boolean,
+  write: (identity: number, l4: number, value: number) => void,
 ): void {
   const direction = resolved.direction === 'egress' ? Direction.EGRESS : Direction.INGRESS;
   state.forEach((identity, l4, value) => {
-    const prefix = portOfL4(l4) === 0 && prefixOfL4(l4) > PROTO_BITS ? PROTO_BITS : prefixOfL4(l4);
-    write(identity, packL4(direction, prefix, protoOfL4(l4), portOfL4(l4)), value, l4);
+    const loses = portOfL4(l4) === 0 && prefixOfL4(l4) > PROTO_BITS;
+    if (loses !== cut) return;
+    const prefix = loses ? PROTO_BITS : prefixOfL4(l4);
+    write(identity, packL4(direction, prefix, protoOfL4(l4), portOfL4(l4)), value);
   });
 }
