@@ -29,6 +29,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'which frontends, client ports and table slots reach a backend',
     load: () => import('./commands/who.ts'),
   },
+  trace: {
+    group: 'Ask',
+    summary: "a packet's whole way through the cluster, and its answer's",
+    load: () => import('./commands/trace.ts'),
+  },
   'service list': {
     group: "Show, in the agent's formats",
     summary: "a node's services with their ids and backends, as `cilium-dbg service list`",

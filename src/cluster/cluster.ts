@@ -11,6 +11,7 @@ import type { Defects } from '../node/defects.ts';
 import { Choices, choicesIn, merged, seededWords } from './choices.ts';
 import { TwinNode, type ClusterSettings } from './twin-node.ts';
 import { type Exchange, exchange, type Request } from './exchange.ts';
+import { serviceFacts } from './facts.ts';
 import { Fabric, type FabricRules } from './fabric.ts';
 import { IdentityBook } from './identities.ts';
 import type { Journey } from './journey.ts';
@@ -25,6 +26,8 @@ import type { WalkContext } from './walk.ts';
 export interface ClusterOptions {
   /** Configuration; a `cilium-config` ConfigMap among the objects is used where it names none. */
   readonly config?: ConfigInput;
+  /** A configuration that is resolved already; wins over `config`. */
+  readonly resolved?: ResolvedConfig;
   /** MTU of the nodes' devices and of the network; the configuration's, or 1500. */
   readonly mtu?: number;
   readonly fabric?: FabricRules;
@@ -90,7 +93,7 @@ export class Cluster {
     for (const object of objects) this.#objects.set(keyOf(object), object);
     const all = [...this.#objects.values()];
     this.options = options;
-    this.resolved = resolveConfig(withConfigMap(options.config ?? {}, all));
+    this.resolved = options.resolved ?? resolveConfig(withConfigMap(options.config ?? {}, all));
     const refusal = this.resolved.findings.find(({ severity }) => severity === 'error');
     if (refusal !== undefined) throw refusedConfig(refusal);
     this.now = options.now ?? DEFAULT_NOW;
@@ -210,7 +213,16 @@ export class Cluster {
   }
 
   #journey(spec: SendSpec, { outcome, hops }: Exchange): Journey {
-    return { from: spec.from, to: spec.to, outcome, hops, config: this.resolved.origin, assumptions: this.assumptions };
+    const service = serviceFacts(hops, (name) => this.#nodes.get(name));
+    return {
+      from: spec.from,
+      to: spec.to,
+      outcome,
+      hops,
+      ...(service === undefined ? {} : { service }),
+      config: this.resolved.origin,
+      assumptions: this.assumptions,
+    };
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { TraceEvent } from '../lb/trace.ts';
+import type { ServiceFacts } from './facts.ts';
 import type { PacketView } from './packet-view.ts';
 
 /** What became of a packet that somebody sent, and of its answer. */
@@ -97,6 +98,8 @@ export interface Journey {
   readonly hops: readonly Hop[];
   /** Which configuration this is for. */
   readonly config: string;
+  /** The service that the packet met; absent if none was found. */
+  readonly service?: ServiceFacts;
   /** One outcome for each way that a random choice may fall, where no word was given. */
   readonly alternatives?: readonly Outcome[];
   /** What was assumed because nothing says it. */

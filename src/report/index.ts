@@ -28,3 +28,7 @@ export {
 } from './agent/status.ts';
 export { formatMaglevView, type MaglevView, viewMaglev } from './maglev-view.ts';
 export { flowAnswerJson, formatFlowAnswer, isReached } from './select.ts';
+export { type ByFamily, loadCtList, loadNatList } from './agent/ct-nat-parse.ts';
+export { formatJourney, journeyJson, journeyMermaid, type JourneyTextOptions } from './journey.ts';
+export { journeyCapture } from './journey-capture.ts';
+export { formatSpread, type SpreadAnswer, spreadJson } from './spread.ts';

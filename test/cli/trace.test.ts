@@ -1,0 +1,133 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { readCapture } from '../../src/net/pcap.ts';
+import { runCli } from './run-cli.ts';
+
+const SHOP = ['-f', 'examples/shop.yaml'];
+const TO = ['--to', '203.0.113.10:443/TCP'];
+const CLIENT = ['--from', 'external:198.51.100.7:40000'];
+
+interface Answer {
+  config: string;
+  outcome: { kind: string; backend?: string; candidates: string[] };
+  hops: { node: string; hook: string; writes: { map: string }[] }[];
+  service: object;
+  spread: Record<string, number>;
+}
+
+const json = async (...argv: string[]): Promise<Answer> => {
+  const { out, err, code } = await runCli(['trace', ...SHOP, ...argv, '-o', 'json']);
+  expect(code, err).toBeLessThan(2);
+  return JSON.parse(out) as Answer;
+};
+
+describe('lbtwin trace', () => {
+  it('answers in JSON: outcome, hops, what was read and written', async () => {
+    const answer = await json(...CLIENT, ...TO, '--via', 'worker-a2', '--reply');
+    expect(answer.outcome).toMatchObject({
+      kind: 'replied',
+      backend: '10.244.1.14:8443',
+      sourceSeen: '192.168.10.12:40000',
+      replySource: '203.0.113.10:443',
+      translatedAt: 'packet',
+    });
+    expect(answer.config).toContain('profile 1.18');
+    expect(answer.hops[0]).toMatchObject({ node: 'worker-a2', hook: 'fromNetdev', verdict: 'TC_ACT_REDIRECT' });
+    expect(answer.hops[0]!.writes.map(({ map }) => map)).toContain('nat');
+    expect(answer.service).toMatchObject({ service: 'shop/web', type: 'LoadBalancer' });
+  });
+
+  it('without --reply the way ends at the backend', async () => {
+    expect((await json(...CLIENT, ...TO)).outcome.kind).toBe('delivered');
+  });
+
+  it('a drop has Cilium’s code and name, and exit code 1', async () => {
+    const { out, code } = await runCli([
+      'trace',
+      ...SHOP,
+      ...CLIENT,
+      '--to',
+      '10.96.20.10:443/TCP',
+      '--via',
+      'worker-a1',
+      '-o',
+      'json',
+    ]);
+    expect(code).toBe(1);
+    expect(JSON.parse(out).outcome).toMatchObject({
+      kind: 'dropped',
+      dropReason: { code: 174, name: 'IS_CLUSTER_IP', node: 'worker-a1', hook: 'fromNetdev' },
+    });
+  });
+
+  it('random without a word: candidates; with one: the backend', async () => {
+    const from = ['--from', 'pod:shop/debug', '--to', '10.96.20.20:7070/TCP'];
+    expect((await json(...from)).outcome.candidates.length).toBeGreaterThan(1);
+    const picked = (await json(...from, '--random', '1')).outcome;
+    expect(picked.candidates).toBeUndefined();
+    expect(picked.backend).toMatch(/:7070$/);
+  });
+
+  it('a client without a port: how its ports spread', async () => {
+    const { out } = await runCli(['trace', ...SHOP, '--from', 'external:198.51.100.7', ...TO]);
+    expect(out).toMatch(/1000 client ports/);
+    const answer = await json('--from', 'external:2001:db8::7', '--to', '[2001:db8:ff::10]:443/TCP');
+    expect(Object.values(answer.spread).reduce((sum, n) => sum + n, 0)).toBe(1000);
+  });
+
+  it('Helm values change the answer', async () => {
+    const dsr = await json(...CLIENT, ...TO, '--via', 'worker-a2', '--reply', '--set', 'loadBalancer.mode=dsr');
+    expect(dsr.outcome).toMatchObject({ kind: 'replied', sourceSeen: '198.51.100.7:40000' });
+    const dropped = await json(
+      ...CLIENT,
+      ...TO,
+      '--via',
+      'worker-a2',
+      '--set',
+      'loadBalancer.mode=dsr',
+      '--drop-ip-options',
+    );
+    expect(dropped.outcome).toMatchObject({ kind: 'dropped', dropReason: { code: 0, name: 'IP_OPTIONS' } });
+  });
+
+  it('explains, draws and captures', async () => {
+    const file = join(tmpdir(), `lbtwin-trace-${process.pid}.pcapng`);
+    const { out } = await runCli([
+      'trace',
+      ...SHOP,
+      ...CLIENT,
+      ...TO,
+      '--via',
+      'worker-a2',
+      '--explain',
+      '--reply',
+      '--pcap',
+      file,
+    ]);
+    expect(out).toContain('maglev: ');
+    expect(out).toContain('the way back');
+    const frames = readCapture(readFileSync(file));
+    rmSync(file);
+    expect(frames.length).toBeGreaterThan(5);
+    const mermaid = await runCli(['trace', ...SHOP, ...CLIENT, ...TO, '-o', 'mermaid']);
+    expect(mermaid.out).toMatch(/^sequenceDiagram\n {2}participant C as /);
+  });
+
+  it.each([
+    [[...CLIENT, '--to', '203.0.113.10:443/TCP', '--via', 'worker-a9'], /did you mean worker-a1/],
+    [['--from', 'pod:shop/debgu', ...TO], /did you mean shop\/debug/],
+    [[...CLIENT, '--to', '203.0.113.10:99999/TCP'], /0\.\.65535/],
+    [[...CLIENT, ...TO, '--set', 'loadBalancer.mode=dsr', '--set', 'loadBalancer.dsrDispatch=ipip'], /refuses this/],
+    [[...CLIENT, ...TO, '--strict-inputs'], /--strict-inputs/],
+    [[...CLIENT, ...TO, '--announce', '203.0.113.10'], /VIP=NODE/],
+    [[...CLIENT, ...TO, '--tcp-flags', 'sin'], /no TCP flag/],
+    [[...CLIENT], /--to is missing/],
+  ])('bad input %#: exit code 2 and one clear line', async (argv, message) => {
+    const { code, err, out } = await runCli(['trace', ...SHOP, ...argv]);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err).toMatch(message);
+  });
+});
