@@ -1,5 +1,7 @@
 import { LbtwinError } from '../errors.ts';
+import { DEFAULT_HASH_SEED } from '../hash/seed.ts';
 import { DEFAULT_WEIGHT, type MaglevBackend } from '../maglev/backend.ts';
+import { DEFAULT_TABLE_SIZE } from '../maglev/sizes.ts';
 import { parseAlgorithm } from './algorithms.ts';
 import { checkFlowOptions, type FlowOptions, type FlowReport, simulateFlows } from './flows.ts';
 import { seededRandom } from './random.ts';
@@ -50,6 +52,9 @@ function startOf({ backends, weights }: ChurnSpec, random: () => number): Maglev
       allowed: 'one for each backend',
     });
   }
+  if (weights?.every((weight) => weight === 0) === true) {
+    throw new LbtwinError('all-weights-zero', 'no backend has a weight, so nobody has a share', { path: ['weights'] });
+  }
   return list.map((backend, i) => ({
     ...backend,
     id: i + 1,
@@ -57,10 +62,29 @@ function startOf({ backends, weights }: ChurnSpec, random: () => number): Maglev
   }));
 }
 
-/** Runs one sequence. @throws LbtwinError as `sequenceOf` and `simulateFlows` */
-export function runChurn(spec: ChurnSpec): FlowReport {
+/**
+ * Checks a run, and builds the tables of its ends, before any flow is drawn.
+ * @throws LbtwinError as `sequenceOf`, `checkFlowOptions` and the algorithm's table; `too-many-backends`
+ */
+export function checkChurn(spec: ChurnSpec): SequenceStep[] {
   checkFlowOptions(spec);
-  return simulateFlows(parseAlgorithm(spec.algorithm), churnSteps(spec), spec);
+  const { build } = parseAlgorithm(spec.algorithm);
+  const steps = churnSteps(spec);
+  const { tableSize = DEFAULT_TABLE_SIZE, hashSeed = DEFAULT_HASH_SEED } = spec;
+  const most = steps.reduce((max, { active }) => Math.max(max, active.length), 0);
+  if (build !== undefined && most > tableSize) {
+    throw new LbtwinError('too-many-backends', `${most} backends do not fit a table of ${tableSize} slots`, {
+      path: ['backends'],
+      allowed: `at most ${tableSize}`,
+    });
+  }
+  for (const { active } of [steps[0]!, steps.at(-1)!]) build?.(active, { tableSize, hashSeed });
+  return steps;
+}
+
+/** Runs one sequence. @throws LbtwinError as `checkChurn` */
+export function runChurn(spec: ChurnSpec): FlowReport {
+  return simulateFlows(parseAlgorithm(spec.algorithm), checkChurn(spec), spec);
 }
 
 /** One algorithm over repeated runs. */

@@ -1,4 +1,5 @@
 import { LbtwinError } from '../errors.ts';
+import { denseTables } from './dense.ts';
 
 export interface BackendShare {
   readonly id: number;
@@ -36,23 +37,38 @@ export function measureBalance(
   backends?: readonly { readonly id: number; readonly weight?: number }[],
 ): TableBalance {
   if (table.length === 0) throw new LbtwinError('empty-table', 'a table without slots has no balance');
-  const counts = new Map<number, number>();
-  for (let s = 0; s < table.length; s++) counts.set(table[s]!, (counts.get(table[s]!) ?? 0) + 1);
-  const entitled: readonly { readonly id: number; readonly weight?: number }[] =
-    backends ?? [...counts.keys()].sort((a, b) => a - b).map((id) => ({ id }));
+  const given = backends?.map(({ id }) => id) ?? [];
+  const { tables, size, nameOf } = denseTables([table], given);
+  const counts = new Uint32Array(size);
+  for (let s = 0; s < table.length; s++) counts[tables[0]![s]!]!++;
+  const entitled = backends ?? ownersOf(counts, nameOf);
   const total = entitled.reduce((sum, { weight = 1 }) => sum + weight, 0);
   if (total === 0) throw new LbtwinError('all-weights-zero', 'no backend has a weight, so nobody has a share');
+  const slotsOf = new Map(ownersOf(counts, nameOf).map(({ id, slots }) => [id, slots]));
   const perBackend = entitled.map(({ id, weight = 1 }) => ({
     id,
-    slots: counts.get(id) ?? 0,
+    slots: slotsOf.get(id) ?? 0,
     expected: (table.length * weight) / total,
   }));
-  if (perBackend.reduce((sum, { slots }) => sum + slots, 0) !== table.length) {
-    const known = new Set(entitled.map(({ id }) => id));
-    const stranger = [...counts.keys()].find((id) => !known.has(id));
+  for (const { id } of perBackend) slotsOf.delete(id);
+  for (const stranger of slotsOf.keys()) {
     throw new LbtwinError('unknown-owner', `the table names ${stranger}, which is not among the backends`);
   }
   return { tableSize: table.length, backends: entitled.length, ...spread(perBackend), perBackend };
+}
+
+interface Owner {
+  readonly id: number;
+  readonly slots: number;
+  readonly weight?: number;
+}
+
+function ownersOf(counts: Uint32Array, nameOf: (index: number) => number): Owner[] {
+  const owners: Owner[] = [];
+  counts.forEach((slots, i) => {
+    if (slots > 0) owners.push({ id: nameOf(i), slots });
+  });
+  return owners;
 }
 
 function spread(

@@ -1,4 +1,5 @@
 import { LbtwinError } from '../errors.ts';
+import { denseTables } from './dense.ts';
 
 /** What one backend lost and gained between two tables, in slots; `before - lost + gained = after`. */
 export interface BackendMoves {
@@ -29,9 +30,6 @@ export interface CompareOptions {
   readonly reweighted?: Iterable<number>;
 }
 
-/** Ids up to here index arrays directly; sparser ones are numbered first. */
-const DIRECT = 1 << 18;
-
 const LEAVING = 1;
 const ARRIVING = 2;
 
@@ -53,27 +51,8 @@ export function compareTables(
       { allowed: 'two tables of one size' },
     );
   }
-  const max = largest(before, largest(after, 0));
-  if (max < DIRECT) return compareDense(before, after, max + 1, options, (index) => index);
-  const ids = numberIds(before, after);
-  return compareDense(ids.before, ids.after, ids.names.length, options, (index) => ids.names[index]!);
-}
-
-function largest(table: ArrayLike<number>, start: number): number {
-  let max = start;
-  for (let s = 0; s < table.length; s++) if (table[s]! > max) max = table[s]!;
-  return max;
-}
-
-/** Both tables over 0..n-1 in place of their ids; `names` are the ids, ascending. */
-function numberIds(
-  before: ArrayLike<number>,
-  after: ArrayLike<number>,
-): { before: Uint32Array; after: Uint32Array; names: number[] } {
-  const names = [...new Set([...Array.from(before), ...Array.from(after)])].sort((a, b) => a - b);
-  const index = new Map(names.map((id, i) => [id, i]));
-  const renumber = (table: ArrayLike<number>): Uint32Array => Uint32Array.from(table, (id) => index.get(id)!);
-  return { before: renumber(before), after: renumber(after), names };
+  const { tables, size, nameOf } = denseTables([before, after]);
+  return compareDense(tables[0]!, tables[1]!, size, options, nameOf);
 }
 
 function compareDense(

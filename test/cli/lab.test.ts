@@ -100,6 +100,8 @@ describe('lbtwin churn', () => {
     [['--backends', '3'], /--plan is missing/],
     [['--backends', '3', '--plan', 'remove:4'], /takes more than there are/],
     [['--backends', '3', '--plan', 'explode'], /is not a plan/],
+    [['--backends', '260', '--plan', 'add:1', '--table-size', '251'], /261 backends do not fit/],
+    [['--weights', '0,0', '--plan', 'add:1'], /no backend has a weight/],
     [['--backends', '3', '--plan', 'rolling', '--surge', '0%'], /cannot move/],
     [['--backends', '3', '--plan', 'add:1', '--algorithm', 'nginx'], /not an algorithm/],
     [['--backends', '3', '--plan', 'add:1', '--table-size', '1000'], /not supported/],

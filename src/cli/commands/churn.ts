@@ -1,8 +1,7 @@
 import {
   ALGORITHMS,
-  checkFlowOptions,
+  checkChurn,
   type ChurnSpec,
-  churnSteps,
   DEFAULT_ALGORITHMS,
   parseAlgorithm,
   parsePlan,
@@ -138,15 +137,11 @@ A rolling update drains old backends for one step. The HTML report is one self-c
     const algorithms = readAlgorithms(args, subject.weighted || spec.plan.kind === 'reweight');
     const specs = algorithms.map((algorithm): ChurnSpec => ({ ...spec, algorithm }));
     // Everything that can be refused is refused before work starts.
-    checkFlowOptions(specs[0]!);
-    const steps = churnSteps(specs[0]!);
-    for (const { active } of [steps[0]!, steps.at(-1)!]) {
-      for (const name of algorithms) parseAlgorithm(name).build?.(active, { tableSize: spec.tableSize! });
-    }
+    const [steps] = specs.map(checkChurn);
     const trials = args.integer('trials', 1, 1_000_000) ?? 1;
     const drawn = output === 'svg' || output === 'html';
     const { results, partial } = await runChurns({ specs, trials, threads: threadsOf(args), tables: drawn }, io);
-    const count = steps[0]!.active.length;
+    const count = steps![0]!.active.length;
     const report: ChurnReport = {
       plan: args.required('plan'),
       origin: subject.origin,
