@@ -3,6 +3,7 @@ import {
   type DatapathInput,
   type Family,
   FibResult,
+  FlowRunner,
   HookContext,
   Node,
   parseAddress,
@@ -169,6 +170,33 @@ function misses(family: Family): Benchmark {
   );
 }
 
+/** The established path for callers that have flows, not bytes. */
+function tuples(family: Family): Benchmark {
+  const { client, frontend } = NAMES[family];
+  const runner = new FlowRunner(makeNode(family, {}));
+  const options = { now: 1000, random: seeded(4) };
+  const all = flows((sport) => ({
+    protocol: Protocol.TCP,
+    source: parseAddress(client),
+    destination: parseAddress(frontend),
+    sport,
+    dport: 80,
+    tcpFlags: TcpFlag.ACK as number,
+  }));
+  return {
+    name: `tuple.forward.v${family}`,
+    operations: OPERATIONS,
+    run: () => {
+      let sum = 0;
+      for (let i = 0; i < OPERATIONS; i++) {
+        sum += runner.run('xdp', all[i % FLOWS]!, options);
+        sum += runner.sport;
+      }
+      return sum;
+    },
+  };
+}
+
 const DSR = { mode: 'dsr' } as const;
 const IPIP = { mode: 'dsr', dsrDispatch: 'ipip', acceleration: 'native' } as const;
 
@@ -181,6 +209,7 @@ export function northSouthBenchmarks(): Benchmark[] {
     established(family, 'dsr.insert', DSR, TcpFlag.SYN),
     established(family, 'dsr.ipip', IPIP, TcpFlag.ACK),
     misses(family),
+    tuples(family),
     newFlows(family),
   ]);
 }

@@ -109,6 +109,8 @@ export class HookContext {
   readonly tunnelOut: Uint8Array = new Uint8Array(MAX_TUNNEL_OPTIONS);
   readonly tunnelView: DataView = new DataView(this.tunnelOut.buffer);
   tunnelOutBytes = 0;
+  /** Bytes that an encapsulation put before the packet's own IP header. */
+  pushed = 0;
   /** The packet is the kernel's: no local delivery by the program. */
   punt = false;
   /** A reason that was counted as a drop although an answer is sent. */
@@ -132,6 +134,7 @@ export class HookContext {
     this.fibLookups = 0;
     this.tunnelVni = -1;
     this.tunnelOutBytes = 0;
+    this.pushed = 0;
     this.punt = false;
     this.answeredReason = 0;
     this.trace = undefined;

@@ -76,6 +76,7 @@ function forwardIpip(f: NodeFamily, ctx: HookContext): number {
   const overhead = f.family === 4 ? IPV4.SIZE : IPV6.SIZE;
   if (isTooBig(f, ipLength(f, ctx) + overhead)) return answerTooBig(f, ctx, overhead);
   rssSource(f, ctx);
+  ctx.pushed = overhead;
   if (ctx.trace !== undefined) traceDecision(ctx, 'dsr', 'ipip', { source: formatWords(f.family, scratch) });
   if (f.family === 6) pushIpip6(packet, l3, scratch, tuple, 0);
   else {

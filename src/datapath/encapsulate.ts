@@ -37,6 +37,7 @@ export function encapsulate(
     return ctx.redirect(RedirectKind.REDIRECT, options.tunnelIfindex);
   }
   const outer = f.node.v4;
+  const { length } = ctx.packet;
   pushTunnel(
     ctx.packet,
     f.node.tunnelProtocol,
@@ -48,5 +49,6 @@ export function encapsulate(
     ctx.tunnelOut,
     optionBytes,
   );
+  ctx.pushed = ctx.packet.length - length;
   return send(outer, ctx, ETH.SIZE, false, decrement);
 }

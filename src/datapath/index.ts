@@ -1,4 +1,5 @@
 export { Act, HookContext, identityMark, identityOfMark, Mark, RedirectKind, Transfer } from './context.ts';
+export * from './flow.ts';
 export type { Hook } from './hooks.ts';
 export * from './metrics.ts';
 export * from './node.ts';

@@ -131,8 +131,13 @@ export class Node {
    * next packet. For callers in a hurry.
    */
   process(hook: Hook, frame: Uint8Array, options: ReceiveOptions, ctx: HookContext = this.#context): number {
-    ctx.reset();
     ctx.packet.load(frame);
+    return this.runLoaded(hook, options, ctx);
+  }
+
+  /** Runs the packet that is in the context already. */
+  runLoaded(hook: Hook, options: ReceiveOptions, ctx: HookContext): number {
+    ctx.reset();
     ctx.now = Math.floor(options.now) >>> 0;
     ctx.nowNs = options.now * 1e9;
     ctx.random = options.random ?? noRandom;

@@ -168,8 +168,7 @@ function withoutService(f: NodeFamily, ctx: HookContext, isServiceProtocol: bool
   ctx.transfer |= Transfer.NO_SERVICE;
   if (isServiceProtocol && options.mode !== 'snat') {
     const dispatch = ctx.overlay ? 'geneve' : 'opt';
-    const eligible = options.mode !== 'hybrid' || ctx.headers.protocol === Protocol.TCP;
-    if (eligible && options.dsrDispatch === dispatch) {
+    if (options.dsrDispatch === dispatch) {
       const received = receiveDsr(f, ctx);
       if (received !== 0) return received < 0 ? received : Act.OK;
     }

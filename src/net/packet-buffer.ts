@@ -27,6 +27,13 @@ export class PacketBuffer {
     this.length = frame.length;
   }
 
+  /** A frame of `length` bytes with what the buffer has there: for a caller that writes all of it. */
+  begin(length: number): void {
+    this.#reserve(HEADROOM + length + TAILROOM);
+    this.head = HEADROOM;
+    this.length = length;
+  }
+
   /** A copy of the frame. */
   copy(): Uint8Array {
     return this.bytes.slice(this.head, this.head + this.length);

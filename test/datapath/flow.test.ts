@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  buildFrame,
+  type DatapathInput,
+  type FrameSpec,
+  FlowRunner,
+  formatAddress,
+  parseAddress,
+  Protocol,
+} from '../../src/index.ts';
+import { GATEWAY, LOCAL_ID, makeNode, mulberry, NODE_MAC, WORLD } from './world.ts';
+
+const builds: readonly DatapathInput[] = [
+  {},
+  { tunnel: 'vxlan' },
+  { mode: 'dsr' },
+  { mode: 'dsr', dsrDispatch: 'ipip', acceleration: 'native' },
+  { mode: 'dsr', dsrDispatch: 'geneve' },
+];
+
+const flow = fc.record({
+  family: fc.constantFrom<4 | 6>(4, 6),
+  protocol: fc.constantFrom<number>(Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.ICMP),
+  sport: fc.nat(65535),
+  dport: fc.constantFrom(80, 81),
+  tcpFlags: fc.nat(255),
+  length: fc.constantFrom(0, 100, 1490),
+  ttl: fc.constantFrom(1, 2, 64),
+});
+
+describe('flows without bytes', () => {
+  it('are decided as the packets they stand for: verdict, maps, counters and random words', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...builds),
+        fc.constantFrom<'xdp' | 'fromNetdev'>('xdp', 'fromNetdev'),
+        fc.array(flow, { minLength: 1, maxLength: 6 }),
+        (options, hook, flows) => {
+          const [bytes, tuples] = [
+            makeNode({ options, backends: [1, LOCAL_ID] }),
+            makeNode({ options, backends: [1, LOCAL_ID] }),
+          ];
+          const [left, right] = [mulberry(1), mulberry(1)];
+          const runner = new FlowRunner(tuples);
+          for (const { family, ...rest } of flows) {
+            const spec: FrameSpec = {
+              ...rest,
+              source: parseAddress(WORLD[family].client),
+              destination: parseAddress(WORLD[family].frontend),
+              sourceMac: GATEWAY,
+              destinationMac: NODE_MAC,
+            };
+            const act = bytes.process(hook, buildFrame(spec), { now: 9, random: left });
+            expect(runner.run(hook, spec, { now: 9, random: right })).toBe(act);
+          }
+          expect(left()).toBe(right());
+          for (const family of [4, 6] as const) {
+            expect([...tuples.of(family).conntrack.entries()]).toEqual([...bytes.of(family).conntrack.entries()]);
+            expect([...tuples.of(family).nat.entries()]).toEqual([...bytes.of(family).nat.entries()]);
+          }
+          expect([...tuples.metrics.entries()]).toEqual([...bytes.metrics.entries()]);
+        },
+      ),
+    );
+  });
+
+  it('tell what they have become, inside of encapsulations too', () => {
+    for (const options of builds) {
+      const node = makeNode({ options, backends: [1] });
+      const runner = new FlowRunner(node);
+      const { client, frontend, remote } = WORLD[4];
+      const spec = { protocol: Protocol.UDP, sport: 40000, dport: 80 };
+      const flow = { ...spec, source: parseAddress(client), destination: parseAddress(frontend) };
+      expect(runner.run('xdp', flow, { now: 1 })).toBe(1);
+      const out = runner.flow();
+      const ipip = options.dsrDispatch === 'ipip';
+      expect(formatAddress(out.destination)).toBe(ipip ? frontend : remote[0]);
+      expect(out).toMatchObject({ protocol: Protocol.UDP, sport: 40000, dport: ipip ? 80 : 8080 });
+    }
+  });
+
+  it('a service without backends answers with an ICMP error', () => {
+    const runner = new FlowRunner(makeNode());
+    const { client, empty } = WORLD[6];
+    const flow = {
+      protocol: Protocol.TCP,
+      sport: 1,
+      dport: 80,
+      source: parseAddress(client),
+      destination: parseAddress(empty),
+    };
+    runner.run('xdp', flow, { now: 1 });
+    expect(formatAddress(runner.flow().destination)).toBe(client);
+    expect(runner.flow()).toMatchObject({ protocol: Protocol.ICMPV6, sport: 0, dport: 0 });
+  });
+});
