@@ -12,12 +12,8 @@ import type { Args } from './args.ts';
 import type { Io } from './io.ts';
 import { readConfigMapFile, readSources } from './settings.ts';
 
-/**
- * The configuration that the command line names, or a `cilium-config` among the objects, or the default. What it warns of is
- * told on standard error.
- * @throws LbtwinError `refused-config` and those of reading the files
- */
-export async function readConfig(args: Args, io: Io, batch?: ObjectBatch): Promise<ResolvedConfig> {
+/** Where the command line, or a `cilium-config` among the objects, says that the configuration comes from. */
+export async function readConfigInput(args: Args, io: Io, batch?: ObjectBatch): Promise<ConfigInput> {
   const profile = args.parsed('profile', parseProfile);
   const file = args.string('config');
   const object = batch?.objects.findLast(({ kind }) => kind === 'ConfigMap');
@@ -30,16 +26,29 @@ export async function readConfig(args: Args, io: Io, batch?: ObjectBatch): Promi
             data: withPath([`ConfigMap ${object.metadata.name}`], () => configDataOf(object)),
           }
         : undefined;
-  const values = await readSources(args, io);
-  const input: ConfigInput = {
+  return {
     ...(profile === undefined ? {} : { profile }),
     ...(configMap === undefined ? {} : { configMap }),
-    values,
+    values: await readSources(args, io),
   };
-  const resolved = resolveConfig(input);
+}
+
+/** Tells on standard error what a configuration warns of. */
+export function tellConfig(resolved: ResolvedConfig, io: Io): void {
   for (const finding of resolved.findings) {
-    if (finding.severity === 'error') throw refusedConfig(finding);
     if (finding.severity === 'warning') io.warn(`lbtwin: configuration: ${finding.message}\n`);
   }
+}
+
+/**
+ * The configuration that the command line names, or a `cilium-config` among the objects, or the default. What it warns of is
+ * told on standard error.
+ * @throws LbtwinError `refused-config` and those of reading the files
+ */
+export async function readConfig(args: Args, io: Io, batch?: ObjectBatch): Promise<ResolvedConfig> {
+  const resolved = resolveConfig(await readConfigInput(args, io, batch));
+  const error = resolved.findings.find(({ severity }) => severity === 'error');
+  if (error !== undefined) throw refusedConfig(error);
+  tellConfig(resolved, io);
   return resolved;
 }

@@ -34,6 +34,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "a packet's whole way through the cluster, and its answer's",
     load: () => import('./commands/trace.ts'),
   },
+  connect: {
+    group: 'Ask',
+    summary: "what does an application's connect() or sendto() reach",
+    load: () => import('./commands/connect.ts'),
+  },
   'service list': {
     group: "Show, in the agent's formats",
     summary: "a node's services with their ids and backends, as `cilium-dbg service list`",

@@ -1,5 +1,6 @@
 export { Choices, seededWords } from './choices.ts';
 export { Cluster, type ClusterOptions, DEFAULT_SOURCE_PORT, type SendSpec } from './cluster.ts';
+export { type ConnectAnswer, type ConnectQuestion, connectSocket, type LaterAnswer, laterStatus } from './connect.ts';
 export { TwinNode } from './twin-node.ts';
 export { Fabric, type FabricRules } from './fabric.ts';
 export type { ServiceFacts } from './facts.ts';

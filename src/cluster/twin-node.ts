@@ -1,7 +1,7 @@
 import type { DatapathConfig } from '../config/datapath-config.ts';
 import { Node } from '../datapath/node.ts';
 import type { PodInterface } from '../datapath/pod-family.ts';
-import { ControlPlane, type ObjectName } from '../k8s/control-plane.ts';
+import { type ChangeReport, ControlPlane, type ObjectName } from '../k8s/control-plane.ts';
 import { controlPlaneInit, lbMapsOf } from '../k8s/from-config.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, type IpAddress } from '../net/address.ts';
@@ -34,6 +34,8 @@ export interface ClusterSettings {
 /** One node with everything that runs on it: control plane, maps, packet programs, socket programs. */
 export class TwinNode {
   readonly plane: ControlPlane;
+  /** What the control plane said to the objects it began with. */
+  readonly report: ChangeReport;
   #topology: TopologyNode;
   #datapath: Node;
   #sockets: SocketLb | undefined;
@@ -47,7 +49,7 @@ export class TwinNode {
     this.#pods = podsOf(topology, self);
     this.plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: self.name, maps: lbMapsOf(config) });
     this.plane.setNode({ labels: self.labels, addresses: addressesOf(self) });
-    this.plane.apply(objects);
+    this.report = this.plane.apply(objects);
     const tables = new NodeTables({ neighbours: config.maps.neigh, fragments: config.maps.fragments });
     fillNodeTables(tables, topology, self, config, settings.identityOf);
     this.#datapath = this.#makeDatapath(tables);

@@ -14,6 +14,7 @@ import {
 import { lookupService, ServiceHit, slotBackend } from '../lb/lookup.ts';
 import type { LbFamilyMaps, LbMaps } from '../lb/maps.ts';
 import { randomSlot } from '../lb/slot.ts';
+import type { Trace } from '../lb/trace.ts';
 import { type Family, formatWords } from '../net/address.ts';
 import { Protocol } from '../net/protocol.ts';
 import { formatU64, moduloU64 } from '../net/u64.ts';
@@ -263,7 +264,10 @@ export class SocketLb {
       call.outcome = id === 0 ? 'missing-slot' : 'missing-backend';
       return -1;
     }
-    if (sticky) lb.affinity.storeCookie(call.netnsLow, call.netnsHigh, revNatIndex, id, now);
+    if (sticky) {
+      lb.affinity.storeCookie(call.netnsLow, call.netnsHigh, revNatIndex, id, now);
+      if (trace !== undefined) traceAffinity(call, revNatIndex, id, trace);
+    }
     return backend;
   }
 
@@ -352,6 +356,16 @@ function traceRedirect(
   const { trace } = call;
   trace?.event({ kind: 'update', map: 'reverse-sk', key: { cookie, ...backend }, value: { ...original, revNatIndex } });
   trace?.event({ kind: 'rewrite', field: 'destination', from: original, to: backend });
+}
+
+function traceAffinity(
+  { netnsLow: low, netnsHigh: high }: SocketCall,
+  revNatIndex: number,
+  backendId: number,
+  trace: Trace,
+): void {
+  const key = { client: `netns:${formatU64({ low, high })}`, revNatIndex };
+  trace.event({ kind: 'update', map: 'affinity', key, value: { backendId } });
 }
 
 function traceStale(family: Family, call: SocketCall, at: number): void {
