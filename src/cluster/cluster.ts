@@ -6,7 +6,7 @@ import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
 import { protocolName } from '../net/protocol.ts';
 import type { U64 } from '../net/u64.ts';
-import type { PolicyClusterOptions } from '../policy/index.ts';
+import { type PolicyClusterOptions, policyConfigOf, policyDatapathOf } from '../policy/index.ts';
 import type { Defects } from '../node/defects.ts';
 import { Choices, choicesIn, merged, seededWords } from './choices.ts';
 import { TwinNode, type ClusterSettings } from './twin-node.ts';
@@ -330,8 +330,8 @@ const withPort = (from: string, port: number): string =>
 
 /** What policy needs to know of the configuration. */
 const policyOptions = (config: DatapathConfig): PolicyClusterOptions => ({
-  config: { enforcement: config.policyEnforcement, clusterName: config.clusterName },
-  datapath: { auditMode: config.policyAuditMode },
+  config: policyConfigOf(config),
+  datapath: policyDatapathOf(config),
 });
 
 const keyOf = (object: RawObject): string =>

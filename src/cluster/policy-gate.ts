@@ -1,4 +1,4 @@
-import { formatPath } from '../errors.ts';
+import { formatPath, LbtwinError } from '../errors.ts';
 import { ICMP } from '../net/headers.ts';
 import { formatOrigin, PolicyDirection } from '../policy/index.ts';
 import type { IdentityBook } from './identities.ts';
@@ -26,7 +26,7 @@ export class PolicyGate {
     this.#identities = identities;
   }
 
-  /** Undefined where no policy governs this side. @throws LbtwinError `policy-conflict` */
+  /** Undefined where no policy governs this side. @throws LbtwinError `policy-conflict`, `policy-undecided` */
   check(pod: TopologyPod, parts: PacketParts, frame: Uint8Array, side: 'egress' | 'ingress'): PolicyAnswer | undefined {
     const { policy } = this.#identities;
     const name = `${pod.namespace}/${pod.name}`;
@@ -40,6 +40,13 @@ export class PolicyGate {
       ...(icmp ? { icmpType: frame[parts.l4 + ICMP.TYPE] ?? 0, icmpCode: frame[parts.l4 + ICMP.CODE] ?? 0 } : {}),
     });
     if (verdict === undefined || !verdict.enforced) return undefined;
+    if (verdict.undecided) {
+      throw new LbtwinError(
+        'policy-undecided',
+        `${side} of pod ${name}: the agent's entries depend on the order in which it takes its rules, which is random`,
+        { allowed: 'policies whose result does not depend on it: `lbtwin policy lint` names the rules' },
+      );
+    }
     return {
       allowed: verdict.allowed,
       code: Math.abs(verdict.code),
