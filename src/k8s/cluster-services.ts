@@ -13,11 +13,15 @@ export class ClusterServices {
   /** Backend keys by service, then by cluster. */
   readonly #known = new Map<string, Map<string, readonly string[]>>();
 
-  constructor(tables: Tables) {
+  readonly #ownCluster: string;
+
+  constructor(tables: Tables, ownCluster: string) {
     this.#tables = tables;
+    this.#ownCluster = ownCluster;
   }
 
   upsert(object: ClusterServiceObject): void {
+    if (object.cluster === this.#ownCluster) return;
     const service = `${object.namespace}/${object.name}`;
     const specs = object.shared ? instancesOf(object) : [];
     const clusters = this.#known.get(service) ?? new Map<string, readonly string[]>();

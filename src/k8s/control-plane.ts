@@ -20,6 +20,7 @@ import { type KnownObject, type Refusal, refOf, visitObjects } from './objects/r
 import { readEndpointSlice } from './objects/endpointslice.ts';
 import { readService, type ServiceObject } from './objects/service.ts';
 import { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
+import { differs } from './profile.ts';
 import { isWildcard, Reconciler } from './reconciler.ts';
 import { selectInstances } from './select.ts';
 import { frontendsOf, serviceRow, unsortedFrontendsOf } from './services.ts';
@@ -55,6 +56,14 @@ export interface ControlPlaneInit extends Partial<ControlPlaneOptions> {
   readonly maps?: LbMaps;
   /** Makes map writes fail, to see what comes of it. */
   readonly fault?: FaultSource;
+}
+
+/** A frontend in the maps. */
+export interface ListedFrontend {
+  /** Where it is in the maps: its own address, or one of the node's for a wildcard frontend. */
+  readonly address: string;
+  readonly id: number;
+  readonly frontend: Frontend;
 }
 
 /** Names an object; a raw object does as well. */
@@ -97,7 +106,7 @@ export class ControlPlane {
     this.#hostPorts = new HostPorts(this.#tables, this.options);
     this.#redirects = new LocalRedirects(this.#tables);
     this.#envoy = new EnvoyRedirects(this.#tables, this.options);
-    this.#clusters = new ClusterServices(this.#tables);
+    this.#clusters = new ClusterServices(this.#tables, this.options.clusterName);
     this.#health = new HealthServers(this.#tables, this.options.nodeName);
     this.#reconciler = this.#newReconciler();
     this.#skip = new SkipRedirectTable();
@@ -259,6 +268,24 @@ export class ControlPlane {
     return this.#tables.backend(address)?.id ?? 0;
   }
 
+  /**
+   * The frontends that the agent lists, by id. Profile 1.17 lists those of the node's addresses too; from 1.18 on they exist in the maps
+   * alone.
+   */
+  get listed(): readonly ListedFrontend[] {
+    const all = differs(this.options.profile, 'node-port-services');
+    return this.mapFrontends.filter(({ address, frontend }) => all || address === frontend.key);
+  }
+
+  /** Every frontend in the maps with its id, in the order of the ids: those of the tables, and wildcard ones at the node's addresses. */
+  get mapFrontends(): readonly ListedFrontend[] {
+    const found: ListedFrontend[] = [];
+    for (const frontend of this.#tables.allFrontends()) {
+      for (const { key, id } of this.#reconciler.entriesOf(frontend)) found.push({ address: key, id, frontend });
+    }
+    return found.sort((a, b) => a.id - b.id);
+  }
+
   get node(): { readonly name: string; readonly labels: Labels; readonly addresses: readonly NodeAddress[] } {
     return this.#node;
   }
@@ -298,6 +325,11 @@ export class ControlPlane {
       backendIds: backendIds.restored,
       quarantines: quarantineCount,
     };
+  }
+
+  /** Numbers given out. */
+  get usedIds(): { readonly services: number; readonly backends: number } {
+    return { services: this.#reconciler.serviceIds.used, backends: this.#reconciler.backendIds.used };
   }
 
   /** Maglev tables built so far. */
@@ -378,12 +410,17 @@ export class ControlPlane {
       this.#redirects.setPod(name, undefined);
       return;
     }
-    if (this.options.kubeProxyReplacement) {
+    if (this.#hasHostPorts) {
       this.#hostPorts.upsert(pod, ({ namespace, name: podName }, conflict) =>
         this.#conflict({ kind: 'Pod', namespace, name: podName }, conflict),
       );
     }
     this.#redirects.setPod(name, pod);
+  }
+
+  get #hasHostPorts(): boolean {
+    const { profile, hostPort, kubeProxyReplacement } = this.options;
+    return differs(profile, 'separate-switches') ? hostPort : kubeProxyReplacement;
   }
 
   #conflict(object: ObjectRef, conflict: AddressConflict): void {
@@ -451,7 +488,7 @@ export class ControlPlane {
         removed.add(frontend.key);
         return;
       }
-      frontend.backends = selectInstances(frontend, this.#node);
+      frontend.backends = selectInstances(frontend, this.#node, this.options);
       this.#reconciler.update(frontend, frontend.entry.service!, frontend.backends);
       frontend.status = 'Done';
       frontend.error = '';

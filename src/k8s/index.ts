@@ -6,6 +6,7 @@ export {
   type Conflict,
   ControlPlane,
   type ControlPlaneInit,
+  type ListedFrontend,
   type ObjectName,
 } from './control-plane.ts';
 export type { HealthAnswer } from './health-servers.ts';

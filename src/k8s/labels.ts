@@ -1,4 +1,4 @@
-import { each, isRecord, type Raw, stringMap, text, texts } from './objects/fields.ts';
+import { each, invalid, isRecord, type Raw, stringMap, text, texts } from './objects/fields.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -137,7 +137,7 @@ const EXPRESSIONS: Readonly<Record<string, Operator>> = {
 /** Keys of a Cilium selector may carry the source of the label. */
 const bare = (key: string): string => key.replace(/^(?:k8s|any)[:.]/, '');
 
-/** Reads a LabelSelector object (`matchLabels`, `matchExpressions`); absent selects everything. */
+/** Reads a LabelSelector object (`matchLabels`, `matchExpressions`); absent selects everything. @throws LbtwinError `invalid-object` */
 export function readLabelSelector(raw: unknown): Selector {
   if (!isRecord(raw)) return [];
   const requirements: Requirement[] = [];
@@ -145,7 +145,7 @@ export function readLabelSelector(raw: unknown): Selector {
   for (const key of Object.keys(labels)) requirements.push({ key: bare(key), operator: 'in', values: [labels[key]!] });
   each(raw, 'matchExpressions', (expression: Raw) => {
     const operator = EXPRESSIONS[text(expression, 'operator')];
-    if (operator === undefined) return;
+    if (operator === undefined) throw invalid(expression['operator'], Object.keys(EXPRESSIONS).join(', '), 'operator');
     requirements.push({ key: bare(text(expression, 'key')), operator, values: texts(expression, 'values') });
   });
   return requirements;

@@ -43,6 +43,9 @@ export class LocalNode implements NodeView {
     return this.#addresses;
   }
 
+  readonly owns = (address: IpAddress): boolean =>
+    this.#addresses.some((own) => compareBytes(own.address, address) === 0);
+
   get nodePortAddresses(): readonly IpAddress[] {
     const found: IpAddress[] = [];
     for (const { address, nodePort } of this.#addresses) {

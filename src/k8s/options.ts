@@ -13,6 +13,10 @@ export interface ControlPlaneOptions {
   readonly enableIpv6: boolean;
   /** `kube-proxy-replacement`, or `enable-node-port`: frontends other than ClusterIP exist. */
   readonly kubeProxyReplacement: boolean;
+  /** `enable-host-port`, read by profile 1.17 alone; kube-proxy replacement implies it. */
+  readonly hostPort: boolean;
+  /** `enable-external-ips`, read by profile 1.17 alone; kube-proxy replacement implies it. */
+  readonly externalIps: boolean;
   /** `bpf-lb-algorithm` */
   readonly algorithm: 'random' | 'maglev';
   /** `bpf-lb-algorithm-annotation` */
@@ -37,9 +41,7 @@ export interface ControlPlaneOptions {
   readonly envoyConfig: boolean;
   /** `k8s-service-proxy-name`: Services with another `service.kubernetes.io/service-proxy-name` label are not seen. */
   readonly serviceProxyName: string;
-  /** `cluster-id`: 0 without a cluster mesh. */
-  readonly clusterId: number;
-  /** `cluster-name` */
+  /** `cluster-name`: what this cluster itself announces to the mesh is passed over. */
   readonly clusterName: string;
   /** The kernel tells network namespaces apart (needed for loopback hostPorts and skip-LB). */
   readonly netnsCookie: boolean;
@@ -69,6 +71,8 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   enableIpv4: true,
   enableIpv6: true,
   kubeProxyReplacement: true,
+  hostPort: true,
+  externalIps: true,
   algorithm: 'random',
   algorithmAnnotation: false,
   mode: 'snat',
@@ -81,7 +85,6 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   localRedirectPolicy: false,
   envoyConfig: false,
   serviceProxyName: '',
-  clusterId: 0,
   clusterName: 'default',
   netnsCookie: true,
   sourceRangeAllTypes: false,

@@ -27,6 +27,8 @@ export const DIFFERENCES_1_17 = [
   'delegation-node-addresses',
   /** NodePort frontends of the node's addresses are services of their own, seen in `service list`. */
   'node-port-services',
+  /** hostPort and externalIPs have switches of their own beside kube-proxy replacement. */
+  'separate-switches',
 ] as const;
 
 export type Difference = (typeof DIFFERENCES_1_17)[number];

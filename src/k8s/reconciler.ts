@@ -1,4 +1,4 @@
-import { BackendState } from '../lb/layout.ts';
+import { BackendState, ServiceFlag } from '../lb/layout.ts';
 import type { LbMaps } from '../lb/maps.ts';
 import { formatAddress, type IpAddress, isUnspecified } from '../net/address.ts';
 import { type Cidr, formatCidr, maskCidr } from '../net/cidr.ts';
@@ -17,7 +17,9 @@ import {
 } from './model.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { isFamilyEnabled } from './services.ts';
-import { arrangeSlots, type SlotBackend, type Slots } from './slots.ts';
+import { differs } from './profile.ts';
+import { isPreferred } from './select.ts';
+import { arrangeSlots, arrangeSlotsById, type Slots } from './slots.ts';
 
 /** What the maps hold for one address: a frontend's own or, for a wildcard one, that of the node. */
 interface MapFrontend {
@@ -91,6 +93,15 @@ export class Reconciler {
     return this.#frontends.get(key)?.id ?? 0;
   }
 
+  /** Addresses and ids under which a frontend is in the maps, its own first. */
+  entriesOf(frontend: Frontend): { readonly key: string; readonly id: number }[] {
+    const keys = [frontend.key];
+    if (isWildcard(frontend)) {
+      for (const address of this.#copies.get(this.#memoryOf(frontend)) ?? []) keys.push(copyOf(frontend, address).key);
+    }
+    return keys.map((key) => ({ key, id: this.idOf(key) })).filter(({ id }) => id !== 0);
+  }
+
   /** Frontends for which an earlier agent's quarantine still counts. */
   get quarantineCount(): number {
     return this.#quarantined.size;
@@ -160,9 +171,12 @@ export class Reconciler {
   #write(target: MapFrontend, frontend: Frontend, service: Service, instances: readonly Instance[]): void {
     const { writer } = this;
     const { at, id } = target;
-    const slots = this.#arrange(target, instances);
+    const isQuarantined = this.#quarantineOf(target, instances);
     const flags = flagsOf(frontend, service, at, this.#options);
-    this.#dropOrphans(target, slots.backends);
+    this.#dropOrphans(target, instances);
+    const slots = differs(this.#options.profile, 'slots-by-id')
+      ? this.#arrangeById(target, service, instances, isQuarantined)
+      : arrangeSlots(instances, isQuarantined);
     this.#writeSlots(target, frontend, service, slots, flags);
     this.#writeMaglev(target, frontend, service, slots);
     this.#writeRanges(target, checksSourceRanges(frontend, service, this.#options) ? service.sourceRanges : NO_RANGES);
@@ -179,17 +193,29 @@ export class Reconciler {
     target.slots = last;
   }
 
-  #arrange(target: MapFrontend, instances: readonly Instance[]): Slots {
+  /** Tells the backends that an earlier agent had taken out and no health check has told of since. */
+  #quarantineOf(target: MapFrontend, instances: readonly Instance[]): ((instance: Instance) => boolean) | undefined {
     const quarantined = this.#quarantined.get(target.at.key);
-    if (quarantined === undefined) return arrangeSlots(instances, undefined);
+    if (quarantined === undefined) return undefined;
     for (const instance of instances) if (instance.healthKnown) quarantined.delete(instance.backend.key);
     if (quarantined.size === 0) this.#quarantined.delete(target.at.key);
-    return arrangeSlots(instances, (instance) => quarantined.has(instance.backend.key));
+    return (instance) => quarantined.has(instance.backend.key);
   }
 
-  #dropOrphans(target: MapFrontend, wanted: readonly SlotBackend[]): void {
+  #arrangeById(
+    target: MapFrontend,
+    service: Service,
+    instances: readonly Instance[],
+    isQuarantined: ((instance: Instance) => boolean) | undefined,
+  ): Slots {
+    const held = new Set(target.backends);
+    for (const { backend } of instances) this.#acquireBackend(target, held, backend);
+    return arrangeSlotsById(instances, isQuarantined, (instance) => isPreferred(instance, service));
+  }
+
+  #dropOrphans(target: MapFrontend, wanted: readonly Instance[]): void {
     if (target.backends.length === 0) return;
-    const backends = new Set(wanted.map(({ instance }) => instance.backend));
+    const backends = new Set(wanted.map(({ backend }) => backend));
     this.#release(target, false, (backend) => !backends.has(backend));
   }
 
@@ -235,6 +261,8 @@ export class Reconciler {
     const withAffinity = affinityOf(frontend, service, this.#options) !== undefined;
     const held = target.backends.length === 0 ? undefined : new Set(target.backends);
     const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
+    const bare = differs(this.#options.profile, 'slots-by-id');
+    const active = slots.backends.length - slots.qcount;
     slots.backends.forEach(({ instance }, i) => {
       const { backend } = instance;
       this.#acquireBackend(target, held, backend);
@@ -251,6 +279,7 @@ export class Reconciler {
       }
       if (i + 1 > target.slots) target.slots = i + 1;
       value.union = backend.id;
+      if (bare) value.flags = i < active ? 0 : ServiceFlag.QUARANTINED;
       writer.setService(at, i + 1, value);
       if (withAffinity && instance.state === BackendState.ACTIVE) writer.addAffinityMatch(id, backend.id);
       else writer.deleteAffinityMatch(id, backend.id);

@@ -1,11 +1,16 @@
 import { BackendState, Scope } from '../lb/layout.ts';
-import type { Frontend, Instance, Service } from './model.ts';
+import type { IpAddress } from '../net/address.ts';
+import { type Frontend, type Instance, isUsable, type Service } from './model.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { differs } from './profile.ts';
 
 /** What of the node the selection looks at. */
 export interface NodeView {
   readonly name: string;
   /** `topology.kubernetes.io/zone`; `''` for none. */
   readonly zone: string;
+  /** Whether the address is one of the node's own. */
+  readonly owns: (address: IpAddress) => boolean;
 }
 
 const NO_BACKENDS: readonly Instance[] = Object.freeze([]);
@@ -26,16 +31,20 @@ export function isLocalOnly(frontend: Frontend, service: Service): boolean {
 }
 
 /** Whether zone hints count: the service prefers close endpoints, and they are its own. */
-const usesHints = (frontend: Frontend, service: Service): boolean =>
-  frontend.redirectTo === undefined && service.marks.preferClose;
+function usesHints(frontend: Frontend, service: Service, options: ControlPlaneOptions): boolean {
+  if (frontend.redirectTo !== undefined || !service.marks.preferClose) return false;
+  return !differs(options.profile, 'topology-fallback') || (options.serviceTopology && service.extPolicy !== 'Local');
+}
 
 /** The backends of a frontend on this node, in table order (docs/control-plane.md, "Which backends a frontend gets"). */
-export function selectInstances(frontend: Frontend, node: NodeView): readonly Instance[] {
+export function selectInstances(frontend: Frontend, node: NodeView, options: ControlPlaneOptions): readonly Instance[] {
   const service = frontend.entry.service;
   const instances = (frontend.redirectTo ?? frontend.entry).instances;
   if (service === undefined || instances.length === 0) return NO_BACKENDS;
   const localOnly = isLocalOnly(frontend, service);
-  const zone = usesHints(frontend, service) ? node.zone : '';
+  const zone = usesHints(frontend, service, options) ? node.zone : '';
+  const allOrNothing = zone !== '' && differs(options.profile, 'topology-fallback');
+  const nodeOnly = localOnly && service.marks.delegate && differs(options.profile, 'delegation-node-addresses');
   const { protocol, portName } = frontend;
   const { family } = frontend.address;
   const selected: Instance[] = [];
@@ -48,27 +57,44 @@ export function selectInstances(frontend: Frontend, node: NodeView): readonly In
     last = instance;
     if (backend.protocol !== protocol || backend.address.family !== family) continue;
     if (localOnly && instance.nodeName !== '' && instance.nodeName !== node.name) continue;
-    if (zone !== '' && instance.forZones.length > 0 && !instance.forZones.includes(zone)) continue;
+    if (nodeOnly && !node.owns(backend.address)) continue;
+    if (zone !== '' && !allOrNothing && instance.forZones.length > 0 && !instance.forZones.includes(zone)) continue;
     if (portName !== '' && !instance.portNames.includes(portName)) continue;
     if (instance.source === 'clustermesh') remote = true;
     selected.push(instance);
   }
+  const close = allOrNothing ? closest(selected, zone) : selected;
   // A copy is as long as it needs to be, which an array that was pushed to is not.
-  return remote ? byCluster(selected, service) : selected.slice();
+  return remote ? byCluster(close, service, options) : close.slice();
+}
+
+/** Profile 1.17: hints count if every backend has some, and not if they leave none. */
+function closest(selected: readonly Instance[], zone: string): readonly Instance[] {
+  if (selected.some(({ forZones }) => forZones.length === 0)) return selected;
+  const close = selected.filter(({ forZones }) => forZones.includes(zone));
+  return close.length === 0 ? selected : close;
+}
+
+/** Whether cluster mesh affinity wants this backend before others. */
+export function isPreferred(instance: Instance, service: Service): boolean {
+  const { global, affinity } = service.marks;
+  if (!global || affinity === 'none') return false;
+  return (instance.source === 'clustermesh') === (affinity === 'remote');
 }
 
 /** Cluster mesh: whether remote backends count at all, and which side an affinity prefers. */
-function byCluster(selected: Instance[], service: Service): readonly Instance[] {
+function byCluster(selected: readonly Instance[], service: Service, options: ControlPlaneOptions): readonly Instance[] {
   const { global, affinity } = service.marks;
   const isRemote = (one: Instance): boolean => one.source === 'clustermesh';
   const isLocal = (one: Instance): boolean => !isRemote(one);
   if (!global) return selected.filter(isLocal);
-  if (affinity === 'none') return selected;
-  const healthyRemote = selected.some((one) => isRemote(one) && !one.unhealthy);
+  // Profile 1.17 keeps them all and prefers some when it counts.
+  if (affinity === 'none' || differs(options.profile, 'preferred-backends')) return selected;
+  const healthyRemote = selected.some((one) => isRemote(one) && isUsable(one));
   if (affinity === 'local') {
     const localUsable = selected.some((one) => isLocal(one) && !one.unhealthy && one.state === BackendState.ACTIVE);
     return localUsable || !healthyRemote ? selected.filter(isLocal) : selected;
   }
-  const healthyLocal = selected.some((one) => isLocal(one) && !one.unhealthy);
+  const healthyLocal = selected.some((one) => isLocal(one) && isUsable(one));
   return healthyRemote || !healthyLocal ? selected.filter(isRemote) : selected;
 }

@@ -138,6 +138,9 @@ export function unsortedFrontendsOf(
         }
       }
     }
+  }
+  const separate = differs(options.profile, 'separate-switches');
+  if (separate ? options.externalIps : options.kubeProxyReplacement) {
     for (const ip of object.externalIps) {
       for (const port of object.ports) add('ExternalIPs', ip, port.port, Scope.EXTERNAL, port);
     }

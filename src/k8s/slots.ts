@@ -30,6 +30,31 @@ function slotOrder(a: SlotBackend, b: SlotBackend): number {
   );
 }
 
+/** Profile 1.17: what is preferred, what is active, the rest; each by id. */
+export function arrangeSlotsById(
+  instances: readonly Instance[],
+  isQuarantined: ((instance: Instance) => boolean) | undefined,
+  isPreferred: (instance: Instance) => boolean,
+): Slots {
+  const plain = arrangeSlots(instances, isQuarantined);
+  const fallback = plain.backends.every((one) => rankOf(one) !== BackendState.ACTIVE);
+  const selectable = fallback ? BackendState.TERMINATING : BackendState.ACTIVE;
+  const isSelectable = (one: SlotBackend): boolean => rankOf(one) === selectable;
+  const preferred = plain.backends.filter((one) => isSelectable(one) && isPreferred(one.instance));
+  const others = plain.backends.filter((one) => isSelectable(one) && !isPreferred(one.instance));
+  const rest = plain.backends.filter((one) => !isSelectable(one));
+  const byId = (a: SlotBackend, b: SlotBackend): number => a.instance.backend.id - b.instance.backend.id;
+  return {
+    backends: [...preferred.sort(byId), ...others.sort(byId), ...rest.sort(byId)],
+    count: preferred.length > 0 ? preferred.length : others.length,
+    qcount: rest.length,
+  };
+}
+
+/** Its state, unless it is out for being unhealthy. */
+const rankOf = ({ instance, unhealthy }: SlotBackend): number =>
+  unhealthy ? BackendState.QUARANTINED : instance.state;
+
 /** Orders the backends of a frontend and counts them (docs/control-plane.md, "Slots and counts"). */
 export function arrangeSlots(
   instances: readonly Instance[],

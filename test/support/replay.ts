@@ -30,7 +30,7 @@ const FLAGS: Readonly<Record<string, Setting>> = {
   'bpf-lb-mode': (value) => ({ mode: value as 'snat' | 'dsr' | 'hybrid' }),
   'bpf-lb-mode-annotation': (value) => ({ modeAnnotation: value as boolean }),
   'enable-health-check-nodeport': (value) => ({ healthCheckNodePort: value as boolean }),
-  'cluster-id': (value) => ({ clusterId: value as number }),
+  'cluster-id': () => ({}),
   'cluster-name': (value) => ({ clusterName: value as string }),
 };
 

@@ -1,0 +1,371 @@
+import { describe, expect, it } from 'vitest';
+import { ControlPlane, type ControlPlaneInit } from '../../src/k8s/index.ts';
+import { dumpMaps } from '../../src/report/map-dump.ts';
+import { balancer, node, pod, service, slice } from '../support/kubernetes.ts';
+
+/** The rules that the recorded scenarios do not reach, and those that only reading told. */
+const plane = (objects: readonly object[], init: ControlPlaneInit = {}): ControlPlane => {
+  const made = new ControlPlane({ nodeName: 'worker-a', maglevTableSize: 251, ...init });
+  made.apply(objects);
+  return made;
+};
+
+const backendsOf = (made: ControlPlane, address = '10.96.0.1:80/TCP'): string[] =>
+  made.frontend(address)!.backends.map(({ backend }) => backend.key);
+
+const lines = (made: ControlPlane, prefix: string): string[] =>
+  dumpMaps(made.maps).filter((line) => line.startsWith(prefix));
+
+const master = (made: ControlPlane, address = '10.96.0.1:80/TCP'): string =>
+  lines(made, 'SVC:').find((line) => line.includes(`ADDR=${address} SLOT=0`)) ?? 'none';
+
+const endpoint = (address: string, more: object = {}): Record<string, unknown> => ({
+  addresses: [address],
+  nodeName: 'worker-a',
+  ...more,
+});
+
+describe('endpoint conditions', () => {
+  it.each([
+    ['ready wins over terminating', { ready: true, terminating: true }, 'active'],
+    ['absent ready is ready', { terminating: true }, 'active'],
+    ['not ready but serving and terminating', { ready: false, serving: true, terminating: true }, 'terminating'],
+    ['not ready but serving', { ready: false, serving: true }, 'active'],
+  ])('%s', (_, conditions, state) => {
+    const made = plane([service(), slice([endpoint('10.0.0.1', { conditions })])]);
+    expect(lines(made, 'BE:')).toEqual([`BE: ID=1 ADDR=10.0.0.1:8080/TCP STATE=${state}`]);
+  });
+
+  it.each([[{ ready: false }], [{ ready: false, serving: false, terminating: true }]])(
+    '%j is no backend',
+    (conditions) => {
+      const made = plane([service(), slice([endpoint('10.0.0.1', { conditions })])]);
+      expect(made.backends).toEqual([]);
+    },
+  );
+
+  it('makes terminating ones selectable when nothing else is, unhealthy ones not', () => {
+    const conditions = { ready: false, serving: true, terminating: true };
+    const made = plane([
+      service(),
+      slice([endpoint('10.0.0.1', { conditions }), endpoint('10.0.0.2', { conditions })]),
+    ]);
+    expect(master(made)).toContain('COUNT=2 QCOUNT=0');
+    made.setHealth('shop/web', '10.0.0.1:8080/TCP', false);
+    expect(master(made)).toContain('COUNT=1 QCOUNT=1');
+    made.setHealth('shop/web', '10.0.0.2:8080/TCP', false);
+    expect(master(made)).toContain('COUNT=0 QCOUNT=2');
+  });
+});
+
+describe('annotations without their options', () => {
+  it('lb-algorithm needs bpf-lb-algorithm-annotation', () => {
+    const objects = [balancer({ annotations: { 'service.cilium.io/lb-algorithm': 'maglev' } }), slice(['10.0.0.1'])];
+    expect(lines(plane(objects), 'MAGLEV:')).toEqual([]);
+    expect(master(plane(objects))).toContain('LBALG=undef');
+    const allowed = plane(objects, { algorithmAnnotation: true });
+    expect(lines(allowed, 'MAGLEV:').length).toBe(2);
+    expect(master(allowed)).toContain('LBALG=maglev');
+  });
+
+  it('forwarding-mode needs bpf-lb-mode-annotation', () => {
+    const objects = [service({ annotations: { 'service.cilium.io/forwarding-mode': 'DSR' } })];
+    expect(master(plane(objects))).not.toContain('dsr');
+    expect(master(plane(objects, { modeAnnotation: true }))).toContain('dsr');
+  });
+
+  it('forwarding-mode snat takes a service out of DSR', () => {
+    const objects = [service({ annotations: { 'service.cilium.io/forwarding-mode': 'snat' } })];
+    expect(master(plane(objects, { mode: 'dsr', modeAnnotation: true }))).not.toContain('dsr');
+    expect(master(plane(objects, { mode: 'dsr' }))).toContain('dsr');
+    expect(master(plane(objects, { mode: 'hybrid' }))).not.toContain('dsr');
+  });
+});
+
+describe('session affinity', () => {
+  it.each([[undefined], [{ clientIP: {} }], [{ clientIP: { timeoutSeconds: 0 } }]])('%j is three hours', (config) => {
+    const made = plane([service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: config })]);
+    expect(master(made)).toContain('AFFTimeout=10800');
+  });
+
+  it('refuses a timeout beyond 24 bits for the master entry alone, and recovers with the same id', () => {
+    const at = (timeoutSeconds: number): object =>
+      service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } });
+    const made = plane([at(16_777_216), slice(['10.0.0.1'])]);
+    expect(made.frontend('10.96.0.1:80/TCP')).toMatchObject({
+      status: 'Error',
+      error:
+        'upsert service master: session affinity timeout 16777216 does not fit into 24 bits (is larger than 16777215)',
+    });
+    expect(master(made)).toBe('none');
+    expect(lines(made, 'AFF:')).toEqual(['AFF: ID=1 BEID=1']);
+    expect(lines(made, 'REV:')).toEqual(['REV: ID=1 ADDR=10.96.0.1:80']);
+    expect(made.apply([at(5)]).failed).toEqual([]);
+    expect(master(made)).toContain('ID=1 ADDR=10.96.0.1:80/TCP SLOT=0 LBALG=undef AFFTimeout=5');
+  });
+
+  it('cannot go together with a proxy redirect', () => {
+    const made = plane([service({ sessionAffinity: 'ClientIP' }), redirectTo('web')], {
+      envoyConfig: true,
+      proxyPort: () => 1000,
+    });
+    expect(made.frontend('10.96.0.1:80/TCP')!.status).toBe('Error');
+  });
+});
+
+const redirectTo = (name: string, kind = 'CiliumEnvoyConfig'): object => ({
+  apiVersion: 'cilium.io/v2',
+  kind,
+  metadata: { name: 'to-proxy', namespace: 'shop' },
+  spec: {
+    services: [{ name, namespace: 'shop', ports: [80] }],
+    resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', name: 'listener' }],
+  },
+});
+
+describe('zone hints', () => {
+  const close = { trafficDistribution: 'PreferClose' };
+  const hinted = (address: string, zone: string): object =>
+    endpoint(address, { hints: { forZones: [{ name: zone }] } });
+  const endpoints = slice([hinted('10.0.0.1', 'a'), hinted('10.0.0.2', 'b')] as never);
+  const inZone = (zone: string | undefined): object =>
+    node('worker-a', [], zone === undefined ? {} : { 'topology.kubernetes.io/zone': zone });
+
+  it.each([
+    ['keep the zone of the node', 'a', close, ['10.0.0.1:8080/TCP']],
+    ['may leave nothing', 'c', close, []],
+    ['do not count on a node without a zone', undefined, close, ['10.0.0.1:8080/TCP', '10.0.0.2:8080/TCP']],
+    ['do not count on a node with an empty zone', '', close, ['10.0.0.1:8080/TCP', '10.0.0.2:8080/TCP']],
+    [
+      'do not count with internalTrafficPolicy Local',
+      'a',
+      { ...close, internalTrafficPolicy: 'Local' },
+      ['10.0.0.1:8080/TCP', '10.0.0.2:8080/TCP'],
+    ],
+    [
+      'count with externalTrafficPolicy Local',
+      'a',
+      { ...close, externalTrafficPolicy: 'Local' },
+      ['10.0.0.1:8080/TCP'],
+    ],
+  ])('%s', (_, zone, spec, expected) => {
+    expect(backendsOf(plane([inZone(zone), service(spec), endpoints]))).toEqual(expected);
+  });
+
+  it('act as soon as the zone of the node changes', () => {
+    const made = plane([inZone('a'), service(close), endpoints]);
+    made.setNode({ labels: { 'topology.kubernetes.io/zone': 'b' } });
+    expect(backendsOf(made)).toEqual(['10.0.0.2:8080/TCP']);
+  });
+});
+
+describe('frontends', () => {
+  it('has none with cluster IP None, whatever the type', () => {
+    for (const type of ['NodePort', 'LoadBalancer']) {
+      const made = plane([balancer({ type, clusterIP: 'None', clusterIPs: ['None'], externalIPs: ['198.51.100.1'] })]);
+      expect(made.frontends).toEqual([]);
+      expect(made.services.length).toBe(1);
+    }
+  });
+
+  it('has externalIPs in the external scope alone, with the two-scopes bit where the policies differ', () => {
+    const made = plane([service({ externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local' })]);
+    const keys = made.frontends.map(({ key }) => key);
+    expect(keys).toEqual(['10.96.0.1:80/TCP', '198.51.100.1:80/TCP']);
+    expect(master(made, '198.51.100.1:80/TCP')).toContain('FLAGS=ExternalIPs+Local+two-scopes');
+  });
+
+  it('repeats node ports at every address of the node, in order of bytes', () => {
+    const made = plane([balancer()]);
+    made.setNode({
+      addresses: [{ address: '10.0.1.9' }, { address: '10.0.1.10' }, { address: '9.9.9.9', nodePort: false }],
+    });
+    expect(made.mapFrontends.filter(({ frontend }) => frontend.type === 'NodePort')).toMatchObject([
+      { address: '0.0.0.0:30080/TCP', id: 1 },
+      { address: '10.0.1.9:30080/TCP', id: 4 },
+      { address: '10.0.1.10:30080/TCP', id: 5 },
+    ]);
+    expect(made.listed.map(({ address }) => address)).not.toContain('10.0.1.9:30080/TCP');
+  });
+
+  it('passes over other service proxies', () => {
+    const labels = { 'service.kubernetes.io/service-proxy-name': 'other' };
+    expect(plane([service({ labels })]).services).toEqual([]);
+    expect(plane([service({ labels })], { serviceProxyName: 'other' }).services.length).toBe(1);
+    expect(plane([service()], { serviceProxyName: 'other' }).services).toEqual([]);
+  });
+
+  it('is only ClusterIP without kube-proxy replacement', () => {
+    const made = plane([balancer({ externalIPs: ['198.51.100.1'] })], { kubeProxyReplacement: false });
+    expect(made.frontends.map(({ type }) => type)).toEqual(['ClusterIP']);
+  });
+
+  it('is exposed where the node selector says, at the next change of the Service', () => {
+    const made = plane([service({ annotations: { 'service.cilium.io/node-selector': 'tier in (edge)' } })]);
+    expect(made.services).toEqual([]);
+    made.setNode({ labels: { tier: 'edge' } });
+    expect(made.services).toEqual([]);
+    made.apply([service({ annotations: { 'service.cilium.io/node-selector': 'tier in (edge)' } })]);
+    expect(made.services.length).toBe(1);
+  });
+});
+
+describe('source ranges', () => {
+  const both = ['10.0.0.0/8', 'fd00::/8'];
+
+  it('go to the frontends of their family', () => {
+    const made = plane([balancer({ loadBalancerSourceRanges: both })]);
+    expect(lines(made, 'SRCRANGE:').every((line) => line.endsWith('CIDR=10.0.0.0/8'))).toBe(true);
+  });
+
+  it('deny without ranges reads as quarantined', () => {
+    const annotations = { 'service.cilium.io/src-ranges-policy': 'deny' };
+    expect(master(plane([service({ annotations })]))).toContain('FLAGS=ClusterIP+non-routable+quarantined');
+    const made = plane([service({ annotations, loadBalancerSourceRanges: both })]);
+    expect(master(made)).toContain('check source-range+deny');
+  });
+});
+
+describe('hostPort', () => {
+  const port = { containerPort: 8080, hostPort: 9080, protocol: 'TCP' };
+
+  it('is not made inside the node port range', () => {
+    expect(plane([pod([{ ...port, hostPort: 30080 }])]).frontends).toEqual([]);
+    expect(plane([pod([{ ...port, hostPort: 30080 }])], { nodePortRange: [20000, 20001] }).frontends.length).toBe(1);
+  });
+
+  it('on loopback is a wildcard frontend with the loopback flag', () => {
+    const made = plane([pod([{ ...port, hostIP: '127.0.0.1' }])]);
+    expect(master(made, '0.0.0.0:9080/TCP')).toContain('FLAGS=HostPort+non-routable+loopback');
+    expect(plane([pod([{ ...port, hostIP: '127.0.0.1' }])], { netnsCookie: false }).frontends).toEqual([]);
+  });
+
+  it('is of pods of this node that run', () => {
+    expect(plane([pod([port], { node: 'worker-b' })]).frontends).toEqual([]);
+    expect(plane([pod([port], { phase: 'Pending' })]).frontends).toEqual([]);
+    const made = plane([pod([port])]);
+    expect(made.frontends.length).toBe(1);
+    made.apply([pod([port], { phase: 'Succeeded' })]);
+    expect(dumpMaps(made.maps)).toEqual([]);
+  });
+
+  it('is refused while another pod has it, and taken at the next event', () => {
+    const made = plane([pod([port])]);
+    const other = pod([port], { name: 'pod-b', ips: ['10.20.9.10'] });
+    expect(made.apply([other]).conflicts).toEqual([
+      {
+        object: { kind: 'Pod', namespace: 'shop', name: 'pod-b' },
+        address: '0.0.0.0:9080/TCP',
+        owner: 'shop/pod-a:host-port:9080:uid-pod-a',
+      },
+    ]);
+    expect(made.backends.map(({ key }) => key)).toEqual(['10.20.9.9:8080/TCP']);
+    made.remove([{ kind: 'Pod', namespace: 'shop', name: 'pod-a' }]);
+    expect(made.frontends).toEqual([]);
+    made.apply([other]);
+    expect(backendsOf(made, '0.0.0.0:9080/TCP')).toEqual(['10.20.9.10:8080/TCP']);
+  });
+});
+
+describe('slot order', () => {
+  it('puts IPv4 before IPv6 where both are among the backends', () => {
+    const made = plane([
+      service({ clusterIP: 'fd00::1', clusterIPs: ['fd00::1'], ipFamilies: ['IPv6'] }),
+      slice(['fd00::9', 'fd00::10'], { addressType: 'IPv6' }),
+      slice(['10.0.0.9'], { name: 'web-2' }),
+    ]);
+    expect(backendsOf(made, '[fd00::1]:80/TCP')).toEqual(['[fd00::9]:8080/TCP', '[fd00::10]:8080/TCP']);
+    expect(made.backends.map(({ key }) => key)).toEqual([
+      '10.0.0.9:8080/TCP',
+      '[fd00::9]:8080/TCP',
+      '[fd00::10]:8080/TCP',
+    ]);
+  });
+});
+
+describe('an address that two services want', () => {
+  it('refuses the whole service, new or changed', () => {
+    const made = plane([service()]);
+    const other = service({ name: 'other', clusterIP: '10.96.0.2', externalIPs: ['10.96.0.1'] });
+    const report = made.apply([other]);
+    expect(report.conflicts).toMatchObject([{ address: '10.96.0.1:80/TCP', owner: 'shop/web' }]);
+    expect(made.services.map(({ name }) => name)).toEqual(['shop/web']);
+    made.apply([service({ name: 'other', clusterIP: '10.96.0.2' })]);
+    made.apply([other]);
+    expect(made.frontendsOf('shop/other').map(({ key }) => key)).toEqual(['10.96.0.2:80/TCP']);
+  });
+
+  it('makes the last kind stand within one service', () => {
+    const made = plane([balancer({ externalIPs: ['203.0.113.1', '10.96.0.1'] })]);
+    expect(made.frontend('203.0.113.1:80/TCP')!.type).toBe('ExternalIPs');
+    expect(made.frontend('10.96.0.1:80/TCP')!.type).toBe('ExternalIPs');
+  });
+});
+
+describe('cluster mesh', () => {
+  const remote = (parts: object = {}): Record<string, unknown> => ({
+    cluster: 'east',
+    clusterID: 2,
+    namespace: 'shop',
+    name: 'web',
+    shared: true,
+    backends: { '10.9.0.1': { http: { Protocol: 'TCP', Port: 8080 } } },
+    ...parts,
+  });
+  const global = (affinity?: string): object =>
+    service({
+      annotations: {
+        'service.cilium.io/global': 'true',
+        ...(affinity === undefined ? {} : { 'service.cilium.io/affinity': affinity }),
+      },
+    });
+
+  it('needs the global annotation here and sharing there', () => {
+    const made = plane([service(), slice(['10.0.0.1'])]);
+    made.setClusterService(remote());
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP']);
+    made.apply([global()]);
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP', '10.9.0.1:8080/TCP']);
+    made.setClusterService(remote({ shared: false }));
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP']);
+  });
+
+  it('passes over what this cluster announces itself', () => {
+    const made = plane([global()], { clusterName: 'east' });
+    made.setClusterService(remote());
+    expect(made.backends).toEqual([]);
+  });
+
+  it('falls back to the other side when the preferred one has nothing usable', () => {
+    const made = plane([global('local'), slice(['10.0.0.1'])]);
+    made.setClusterService(remote());
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP']);
+    made.setHealth('shop/web', '10.0.0.1:8080/TCP', false);
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP', '10.9.0.1:8080/TCP']);
+    made.setHealth('shop/web', '10.9.0.1:8080/TCP', false);
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP']);
+    made.apply([global('remote')]);
+    expect(backendsOf(made)).toEqual(['10.9.0.1:8080/TCP']);
+    made.setHealth('shop/web', '10.0.0.1:8080/TCP', true);
+    expect(backendsOf(made)).toEqual(['10.0.0.1:8080/TCP', '10.9.0.1:8080/TCP']);
+  });
+});
+
+describe('redirects to the proxy', () => {
+  it('write the proxy port in network order to the service ports named', () => {
+    const ports = [
+      { name: 'http', port: 80 },
+      { name: 'https', port: 443 },
+    ];
+    const made = plane([service({ ports }), redirectTo('web')], { envoyConfig: true, proxyPort: () => 1000 });
+    expect(master(made)).toContain('L7Proxy=1000');
+    expect(master(made, '10.96.0.1:443/TCP')).toContain('LBALG=undef');
+    expect(made.healthCheck(1)).toBeUndefined();
+    made.remove([{ kind: 'CiliumEnvoyConfig', namespace: 'shop', name: 'to-proxy' }]);
+    expect(master(made)).toContain('LBALG=undef');
+  });
+
+  it('are not looked at unless enable-envoy-config', () => {
+    expect(master(plane([service(), redirectTo('web')]))).toContain('LBALG=undef');
+  });
+});
