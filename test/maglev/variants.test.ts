@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import xxhash from 'xxhash-wasm';
 import { buildLookupTable, measureBalance, TABLE_SIZES } from '../../src/maglev/index.ts';
 import {
+  envoySelect,
   envoyTable,
+  ipvsSelect,
   ipvsTable,
   isPrime,
   katranRing,
@@ -194,10 +196,46 @@ describe('IPVS', () => {
   });
 });
 
+describe('choices', () => {
+  it('Envoy: the slot of the hash, and of its flipped bits on a retry', () => {
+    const table = Uint32Array.from({ length: 101 }, (_, s) => s);
+    fc.assert(
+      fc.property(fc.nat(0xffffffff), fc.nat(0xffffffff), fc.nat(5), (high, low, attempt) => {
+        const hash = (BigInt(high) << 32n) | BigInt(low);
+        const flipped = attempt === 0 ? hash : hash ^ BigInt.asUintN(64, -BigInt(attempt));
+        expect(envoySelect(table, [high, low], attempt)).toBe(Number(flipped % 101n));
+      }),
+    );
+  });
+
+  it('IPVS: the slot of the client, and others only with mh-fallback', () => {
+    const table = ipvsTable(
+      [1, 2, 3].map((id) => ({ id, address: parseAddress(`10.0.0.${id}`), port: 80, lastWeight: 1 })),
+      251,
+    );
+    fc.assert(
+      fc.property(fc.nat(0xffffffff), fc.nat(65535), fc.boolean(), (client, port, mhPort) => {
+        const address = { family: 4, words: [client] } as const;
+        const v = (client + (mhPort ? port : 0)) >>> 0;
+        const chosen = table[Number(hash(v, 2654435761) % 251n)]!;
+        expect(ipvsSelect(table, address, port, { mhPort })).toBe(chosen);
+        const available = (id: number): boolean => id !== chosen;
+        expect(ipvsSelect(table, address, port, { mhPort, available })).toBeUndefined();
+        expect([1, 2, 3].filter((id) => id !== chosen)).toContain(
+          ipvsSelect(table, address, port, { mhPort, mhFallback: true, available }),
+        );
+      }),
+    );
+    const none = { mhFallback: true, available: () => false };
+    expect(ipvsSelect(table, parseAddress('10.9.9.9'), 1, none)).toBeUndefined();
+  });
+});
+
 describe('Katran', () => {
   it('one endpoint fills the ring; none leaves it empty; wrong numbers are refused', () => {
     expect(new Set(katranRing([{ num: 3, weight: 0, hash: [1, 2] }], 2, 251))).toEqual(new Set([3]));
     expect(new Set(katranRing([], 1, 251))).toEqual(new Set([-1]));
+    expect(() => katranRing([], 1, 1)).toThrow(/ring size 1/);
     expect(() => katranRing([{ num: -1, weight: 1, hash: [1, 2] }], 1)).toThrow(/endpoints\[0\].num/);
     expect(() => katranRing([{ num: 1, weight: 1.5, hash: [1, 2] }], 1)).toThrow(/endpoints\[0\].weight/);
   });

@@ -123,6 +123,14 @@ function fill(lists: SlotLists, hosts: readonly Weighted[], size: number): Uint3
   return table;
 }
 
+/**
+ * The host that Envoy picks for a 64-bit request hash (high and low half): retry `attempt` (0 is the first try) looks elsewhere.
+ */
+export function envoySelect(table: Uint32Array, [high, low]: readonly [number, number], attempt = 0): number {
+  const [flipHigh, flipLow] = attempt === 0 ? [0, 0] : [0xffffffff, -attempt >>> 0];
+  return table[mod64((high ^ flipHigh) >>> 0, (low ^ flipLow) >>> 0, table.length)]!;
+}
+
 /** Envoy behind the interface of all variants: keys are `ip:port`, no localities. */
 export const envoy: MaglevVariant = {
   name: 'envoy',

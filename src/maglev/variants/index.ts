@@ -7,8 +7,8 @@ import { katranV1, katranV2 } from './katran.ts';
 import { paper } from './paper.ts';
 import type { MaglevVariant } from './variant.ts';
 
-export { ENVOY_TABLE_SIZE, type EnvoyHost, type EnvoyOptions, envoy, envoyTable } from './envoy.ts';
-export { IPVS_TABLE_SIZE, ipvs, type IpvsDestination, ipvsSlot, ipvsTable } from './ipvs.ts';
+export { ENVOY_TABLE_SIZE, type EnvoyHost, type EnvoyOptions, envoy, envoySelect, envoyTable } from './envoy.ts';
+export { IPVS_TABLE_SIZE, ipvs, type IpvsDestination, type IpvsLookup, ipvsSelect, ipvsTable } from './ipvs.ts';
 export {
   KATRAN_RING_SIZE,
   type KatranEndpoint,

@@ -98,6 +98,32 @@ export const ipvs: MaglevVariant = {
   },
 };
 
-/** The slot that IPVS looks at for a client; its port counts only with the `mh-port` flag. */
-export const ipvsSlot = (client: IpAddress, port: number, tableSize: number): number =>
-  hsiphash32(valueOf({ address: client, port }), OFFSET_KEY) % tableSize;
+export interface IpvsLookup {
+  /** The `mh-port` flag: the client's port counts. */
+  readonly mhPort?: boolean;
+  /** The `mh-fallback` flag: where the first choice cannot serve, other slots are tried. */
+  readonly mhFallback?: boolean;
+  /** Whether a server can serve now: its weight is above 0 and it is not overloaded. All can unless given. */
+  readonly available?: (id: number) => boolean;
+}
+
+/** The server that IPVS picks for a client, or `undefined`. `table` is from `ipvsTable`; `port` is 0..65535. */
+export function ipvsSelect(
+  table: Uint32Array,
+  client: IpAddress,
+  port: number,
+  { mhPort = false, mhFallback = false, available = () => true }: IpvsLookup = {},
+): number | undefined {
+  const size = table.length;
+  const value = valueOf({ address: client, port: mhPort ? port : 0 });
+  const slotAt = (roundOffset: number): number => hsiphash32((roundOffset + value) >>> 0, OFFSET_KEY) % size;
+  const serves = (slot: number): boolean => table[slot] !== NO_BACKEND && available(table[slot]!);
+  const first = slotAt(0);
+  if (serves(first)) return table[first];
+  if (!mhFallback) return undefined;
+  for (let k = 0; k < size; k++) {
+    const slot = slotAt((k + first) % size);
+    if (serves(slot)) return table[slot];
+  }
+  return undefined;
+}

@@ -50,7 +50,7 @@ export function katranPermutation(hash: readonly [number, number], ringSize: num
  * Katran's consistent-hash ring: slot to `num`, -1 where empty. Endpoints are taken in the order given (Katran's VIP layer
  * sorts them by hash and leaves out weight 0 before).
  * @param version 1: weights count in the first round only; 2: shares follow the weights
- * @param ringSize a prime, 65537 unless given
+ * @param ringSize 2..5000011, 65537 unless given; Katran asks for a prime and does not check
  * @throws LbtwinError `unsupported-table-size`, `invalid-weight`, `invalid-backend-id`; `ring-never-fills` where Katran would not return
  */
 export function katranRing(
@@ -58,7 +58,12 @@ export function katranRing(
   version: 1 | 2,
   ringSize: number = KATRAN_RING_SIZE,
 ): Int32Array {
-  withPath(['ringSize'], () => checkPrime(ringSize, 'Katran', MAX_RING));
+  if (!Number.isInteger(ringSize) || ringSize < 2 || ringSize > MAX_RING) {
+    throw new LbtwinError('unsupported-table-size', `Katran ring size ${JSON.stringify(ringSize)} is not supported`, {
+      path: ['ringSize'],
+      allowed: `2..${MAX_RING}`,
+    });
+  }
   endpoints.forEach((endpoint, i) => withPath(['endpoints', i], () => checkEndpoint(endpoint)));
   const ring = new Int32Array(ringSize).fill(-1);
   if (endpoints.length === 0) return ring;
@@ -171,6 +176,7 @@ const katran = (version: 1 | 2): MaglevVariant => ({
   checkTableSize: (size) => checkPrime(size, 'Katran', MAX_RING),
   build(backends: readonly MaglevBackend[], { tableSize = KATRAN_RING_SIZE, hashSeed }: MaglevOptions = {}) {
     requireBackends(backends);
+    withPath(['tableSize'], () => checkPrime(tableSize, 'Katran', MAX_RING));
     const { murmur } = parseHashSeed(hashSeed ?? DEFAULT_HASH_SEED);
     const { ids, hashes, weights } = prepareBackends(backends, murmur);
     const endpoints = Array.from(ids, (_, i): KatranEndpoint => ({
