@@ -27,7 +27,7 @@ export interface FlowOptions {
   readonly seed: number;
 }
 
-/** What one step did to the flows; the five classes add up to the number of flows. */
+/** What one step did to the flows: kept + saved + lost + evicted is their number. */
 export interface FlowStep {
   readonly label: string;
   readonly active: number;
@@ -41,6 +41,7 @@ export interface FlowStep {
   /** Their backend is gone: moved, unavoidably. */
   readonly lost: number;
   /** Their conntrack entry was evicted, so they were looked up anew: by chance to the same backend, or moved needlessly. */
+  readonly evicted: number;
   readonly evictedKept: number;
   readonly evictedMoved: number;
   /** `lost + evictedMoved` */
@@ -163,7 +164,19 @@ class FlowWorld {
       number,
     ];
     const moved = lost + evictedMoved;
-    return { ...shell, kept, saved, lost, evictedKept, evictedMoved, moved, stateless, renewed: this.renewals };
+    const evicted = evictedKept + evictedMoved;
+    return {
+      ...shell,
+      kept,
+      saved,
+      lost,
+      evicted,
+      evictedKept,
+      evictedMoved,
+      moved,
+      stateless,
+      renewed: this.renewals,
+    };
   }
 
   /** Takes over a step's backends and builds its table. */
@@ -184,7 +197,17 @@ class FlowWorld {
   }
 
   private shell(step: SequenceStep, before: Uint32Array | undefined): FlowStep {
-    const zeros = { kept: 0, saved: 0, lost: 0, evictedKept: 0, evictedMoved: 0, moved: 0, stateless: 0, renewed: 0 };
+    const zeros = {
+      kept: 0,
+      saved: 0,
+      lost: 0,
+      evicted: 0,
+      evictedKept: 0,
+      evictedMoved: 0,
+      moved: 0,
+      stateless: 0,
+      renewed: 0,
+    };
     const base = { label: step.label, active: step.active.length, draining: step.draining.length };
     if (this.table === undefined) return { ...base, ...zeros };
     const { changed, unavoidable, needless } = compareTables(before ?? this.table, this.table, step);

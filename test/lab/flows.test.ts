@@ -124,7 +124,8 @@ describe('live flows', () => {
             ...limits,
           });
           for (const step of run.steps) {
-            const { kept, saved, lost, evictedKept, evictedMoved } = step;
+            const { kept, saved, lost, evicted, evictedKept, evictedMoved } = step;
+            expect(evicted).toBe(evictedKept + evictedMoved);
             expect(kept + saved + lost + evictedKept + evictedMoved).toBe(500);
             expect(step.moved).toBe(lost + evictedMoved);
             if (ctSize === undefined || ctSize >= 500) expect(evictedKept + evictedMoved).toBe(0);

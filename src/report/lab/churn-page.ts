@@ -33,11 +33,11 @@ function htmlTable([head, ...rows]: readonly (readonly string[])[]): string {
 }
 
 const STYLE = `
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; max-width: 1120px; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; max-width: 1160px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem; }
 p { max-width: 48rem; } figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th, td { padding: .2rem .45rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } .wide { overflow-x: auto; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } table { font-size: 9.5px; } th, td { padding: .1rem .3rem; }
   figure, table { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; } }

@@ -78,6 +78,7 @@ const STEP_HEAD = [
   'evicted, same',
   'evicted, moved',
   'moved',
+  'without conntrack',
 ];
 
 const stepCells = (step: FlowStep): string[] => [
@@ -87,6 +88,7 @@ const stepCells = (step: FlowStep): string[] => [
   step.table === undefined ? '-' : String(step.table.changed),
   step.table === undefined ? '-' : String(step.table.needless),
   ...[step.kept, step.saved, step.lost, step.evictedKept, step.evictedMoved, step.moved].map(String),
+  step.table === undefined ? '-' : String(step.stateless),
 ];
 
 /** The steps of one algorithm's (first) run as rows, the first being the heading. */
@@ -95,7 +97,7 @@ export const stepRows = ({ steps }: ChurnResult): string[][] => [STEP_HEAD, ...s
 /** What the classes mean. */
 export const CLASSES_EXPLAINED: string =
   'kept: a new lookup would give the same backend; saved by conntrack: it would not, or the backend drains; lost: the backend is gone; ' +
-  'evicted: the entry had no room and the flow was looked up anew. Moved flows are reset connections.';
+  'evicted: the entry had no room and the flow was looked up anew. Moved flows are reset connections. Without conntrack: what the change of the table alone moves, as for flows that reach another node.';
 
 /** A run for people. */
 export function formatChurn(report: ChurnReport): string {
