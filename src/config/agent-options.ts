@@ -50,6 +50,10 @@ export interface AgentOptions {
   readonly acceleration: 'disabled' | 'native' | 'best-effort' | 'testing-only';
   readonly algorithmAnnotation: boolean;
   readonly modeAnnotation: boolean;
+  /** Source prefixes of IP-in-IP, by which a network spreads it. */
+  readonly rssIPv4CIDR: string;
+  readonly rssIPv6CIDR: string;
+  readonly pmtuDiscovery: boolean;
   readonly maglevTableSize: number;
   readonly maglevHashSeed: string;
   readonly nat46x64Gateway: boolean;
@@ -128,6 +132,8 @@ export interface AgentOptions {
   readonly icmpRules: boolean;
   readonly nodeSelectorLabels: boolean;
   readonly k8sNetworkPolicy: boolean;
+  readonly policyDefaultLocalCluster: boolean;
+  readonly sourceIPVerification: boolean;
   readonly allowLocalhost: 'auto' | 'always' | 'policy';
   // Mounts, CNI, the rest of the node.
   readonly bpfRoot: string;

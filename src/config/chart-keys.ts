@@ -1,7 +1,7 @@
 /** Top-level values of the chart beyond those in the option table: real, but nothing that lbtwin looks at. */
 export const OTHER_CHART_VALUES: ReadonlySet<string> = new Set(
   `affinity agent agentNotReadyTaintKey aksbyocni alibabacloud annotateK8sNode annotations apiRateLimit authentication azure
-  bandwidthManager bgpControlPlane bpfClockProbe certgen ciliumEndpointSlice cleanBpfState cleanState clustermesh
+  bandwidthManager bgpControlPlane bpfClockProbe certgen ciliumEndpointSlice cleanBpfState cleanState
   commonLabels conntrackGCInterval conntrackGCMaxInterval crdWaitTimeout customCalls daemon dashboards
   directRoutingSkipUnreachable disableEndpointCRD dnsPolicy dnsProxy egressGateway enableCiliumEndpointSlice
   enableCriticalPriorityClass enableIPv4BIGTCP enableIPv6BIGTCP enableMasqueradeRouteSource enableNonDefaultDenyPolicies
@@ -12,7 +12,7 @@ export const OTHER_CHART_VALUES: ReadonlySet<string> = new Set(
   identityManagementMode image imagePullSecrets ingressController initResources iptablesRandomFully
   iptablesLockTimeout k8s k8sClientRateLimit k8sClientExponentialBackoff keepDeprecatedLabels keepDeprecatedProbes kubeConfigPath
   l2podAnnouncements labels livenessProbe logSystemLoad monitor name namespaceOverride nat nodeLabels nodeSelector nodeinit operator
-  pmtuDiscovery podAnnotations podLabels podSecurityContext policyCIDRMatchMode pprof preflight priorityClassName prometheus
+  podAnnotations podLabels podSecurityContext policyCIDRMatchMode pprof preflight priorityClassName prometheus
   proxy rbac readinessProbe resourceQuotas resources rollOutCiliumPods scheduling securityContext secretsNamespaceAnnotations
   secretsNamespaceLabels serviceAccounts sleepAfterInit startupProbe synchronizeK8sNodes sysctlfix terminationGracePeriodSeconds
   tls tolerations updateStrategy vtep waitForKubeProxy wellKnownIdentities`.split(/\s+/),

@@ -136,6 +136,19 @@ export const REFUSALS: readonly ConfigCheck[] = [
     hint: 'loadBalancer.acceleration=native',
   },
   {
+    code: 'rss-needs-ipip',
+    severity: 'error',
+    options: ['bpf-lb-rss-ipv4-src-cidr', 'bpf-lb-rss-ipv6-src-cidr', DISPATCH],
+    rule: 'Source prefixes are for IP-in-IP dispatch only.',
+    message: ({ config }) =>
+      when(
+        config.nodePort &&
+          (config.rssIPv4CIDR !== '' || config.rssIPv6CIDR !== '') &&
+          (config.mode !== 'dsr' || config.dsrDispatch !== 'ipip'),
+        'Invalid value for --bpf-lb-rss-ipv4-src-cidr/--bpf-lb-rss-ipv6-src-cidr: currently only supported under IPIP dispatch for DSR',
+      ),
+  },
+  {
     code: 'datapath-mode-of-profile',
     severity: 'error',
     options: ['bpf.datapathMode'],

@@ -2,7 +2,7 @@ import { TABLE_SIZES } from '../../maglev/index.ts';
 import { always, asInt, ifTruthy, notNull, present } from '../emit.ts';
 import { chartOnly, option, split } from '../define.ts';
 import { goText, truthy } from '../go.ts';
-import { anyText, bool, duration, hashSeed, int, intOneOf, oneOf, ratio, words } from '../kind.ts';
+import { anyText, bool, cidr, duration, hashSeed, int, intOneOf, oneOf, ratio, words } from '../kind.ts';
 import { ABSENT, type Option } from '../option.ts';
 
 /** Largest and smallest conntrack, NAT and neighbour table that the agent accepts. */
@@ -67,6 +67,27 @@ export const DATAPATH: readonly Option[] = [
     effect:
       'How the service address travels to the backend under DSR: in an IP option, in IP-in-IP, or in a Geneve option.',
     note: 'opt adds 8 (IPv4) or 24 (IPv6) bytes to the first packets and is dropped by networks that filter IP options.',
+  }),
+  option('bpf-lb-rss-ipv4-src-cidr', 'rssIPv4CIDR', {
+    agent: '',
+    kind: cidr(4),
+    reader: 'datapath',
+    effect: 'From which source addresses IP-in-IP packets come, so that a receiving network card spreads them.',
+  }),
+  option('bpf-lb-rss-ipv6-src-cidr', 'rssIPv6CIDR', {
+    agent: '',
+    kind: cidr(6),
+    reader: 'datapath',
+    effect: 'The same for IPv6.',
+  }),
+  option('enable-pmtu-discovery', 'pmtuDiscovery', {
+    helm: 'pmtuDiscovery.enabled',
+    values: false,
+    agent: 'false',
+    kind: bool,
+    reader: 'datapath',
+    emit: ifTruthy(),
+    effect: 'Packets that DSR makes too big are answered with an ICMP error that tells the size.',
   }),
   option('bpf-lb-acceleration', 'acceleration', {
     helm: 'loadBalancer.acceleration',

@@ -311,6 +311,21 @@ export const NETWORK: readonly Option[] = [
     emit: present(),
     effect: 'Kubernetes NetworkPolicy objects count.',
   }),
+  option('policy-default-local-cluster', 'policyDefaultLocalCluster', {
+    helm: 'clustermesh.policyDefaultLocalCluster',
+    values: split<unknown>(ABSENT, false),
+    agent: 'false',
+    kind: bool,
+    reader: 'policy',
+    emit: ifTruthy(),
+    effect: 'Selectors of policies mean pods of the own cluster unless they name another.',
+  }),
+  option('enable-source-ip-verification', 'sourceIPVerification', {
+    agent: 'true',
+    kind: bool,
+    reader: 'datapath',
+    effect: 'Pods send from their own addresses only.',
+  }),
   option('allow-localhost', 'allowLocalhost', {
     agent: 'auto',
     kind: oneOf('auto', 'always', 'policy'),
