@@ -16,6 +16,7 @@ const ORDER = [
   'install',
   'validate',
   'cluster',
+  'migrate',
   'lint',
   'scenario',
   'report',

@@ -129,6 +129,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'a mount unit, as systemd treats it',
     load: () => import('./commands/mount-unit-check.ts'),
   },
+  migrate: {
+    group: 'Compare and check',
+    summary: 'what changes for whom when kube-proxy is replaced',
+    load: () => import('./commands/migrate.ts'),
+  },
   'install plan': {
     group: 'Compare and check',
     summary: 'the steps to a cluster without kube-proxy',

@@ -261,6 +261,11 @@ export class Cluster {
     return merged(journeys);
   }
 
+  /** Forgets every flow: datapaths as after a restart, on the maps that the control planes wrote. */
+  forget(): void {
+    this.#forget();
+  }
+
   /** Makes the datapaths anew, on the maps that the control planes wrote. */
   #forget(): void {
     this.#packets = 0;

@@ -66,23 +66,24 @@ function hinted(endpoints: readonly ProxyEndpoint[], zone: string): readonly Pro
   return own.length > 0 ? own : endpoints;
 }
 
-function reach(
-  question: ProxyQuestion,
-  local: boolean,
-  masquerades: boolean,
-  why: string,
-): ProxyAnswer {
+function reach(question: ProxyQuestion, local: boolean, masquerades: boolean, why: string): ProxyAnswer {
   const { endpoints, node, zone, mode } = question;
   const family = endpoints.filter(({ address }) => address.family === question.frontend.address.family);
   const all = usable(family);
-  if (all.length === 0) return nothing('rejected', 'a service without endpoints is rejected with ICMP port unreachable');
+  if (all.length === 0)
+    return nothing('rejected', 'a service without endpoints is rejected with ICMP port unreachable');
   const picked = local ? usable(family.filter((endpoint) => endpoint.node === node)) : hinted(all, zone);
   if (picked.length === 0) {
     return mode === 'ipvs'
       ? nothing('rejected', 'a virtual server without real servers answers with ICMP port unreachable')
       : nothing('dropped', 'a node without local endpoints drops what the Local policy sends it');
   }
-  return { outcome: 'reaches', candidates: picked.map(({ text }) => text), source: masquerades ? 'node' : 'client', why };
+  return {
+    outcome: 'reaches',
+    candidates: picked.map(({ text }) => text),
+    source: masquerades ? 'node' : 'client',
+    why,
+  };
 }
 
 /** Traffic to a frontend that is for the outside: NodePort, load balancer address, external IP. */
@@ -92,12 +93,18 @@ function outside(question: ProxyQuestion): ProxyAnswer {
   const kind = frontend.kind === 'LoadBalancer' ? 'load balancer address' : frontend.kind;
   if (frontend.kind === 'LoadBalancer' && service.sourceRanges.length > 0) {
     const inside = service.sourceRanges.some((range) => cidrContains(range, client.address));
-    if (!inside) return nothing('dropped', 'loadBalancerSourceRanges is a firewall for every client, pods and hosts included');
+    if (!inside)
+      return nothing('dropped', 'loadBalancerSourceRanges is a firewall for every client, pods and hosts included');
   }
   const here = client.kind !== 'external' && client.node === node;
   if (!local) return reach(question, false, true, `${kind} traffic is masqueraded under the Cluster policy`);
   if (here && client.kind === 'pod') {
-    return reach(question, false, false, `pods of the cluster get all endpoints of a ${kind}, whatever the Local policy says`);
+    return reach(
+      question,
+      false,
+      false,
+      `pods of the cluster get all endpoints of a ${kind}, whatever the Local policy says`,
+    );
   }
   if (here) return reach(question, false, true, `the node itself gets all endpoints of a ${kind}, masqueraded`);
   return reach(question, true, false, 'the Local policy keeps the client address and uses endpoints of the node');
@@ -120,7 +127,8 @@ export function askKubeProxy(question: ProxyQuestion): ProxyAnswer {
     }
     case 'NodePort on loopback':
       if (mode === 'ipvs') return nothing('untranslated', 'ipvs mode serves no NodePort on loopback addresses');
-      if (frontend.address.family === 6) return nothing('untranslated', 'iptables mode serves NodePorts on 127.0.0.1, not on ::1');
+      if (frontend.address.family === 6)
+        return nothing('untranslated', 'iptables mode serves NodePorts on 127.0.0.1, not on ::1');
       return reach(question, false, true, 'NodePorts are served on 127.0.0.1 (--iptables-localhost-nodeports)');
     case 'LoadBalancer': {
       const ingress = service.ingress.find(({ address }) => formatAddress(address) === formatAddress(frontend.address));

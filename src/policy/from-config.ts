@@ -15,6 +15,7 @@ export function policyConfigOf(config: DatapathConfig): PolicyConfig {
     icmpRules: config.icmpRules,
     l7Proxy: config.l7Proxy,
     clusterName: config.clusterName,
+    defaultLocalCluster: config.policyDefaultLocalCluster,
   };
 }
 
