@@ -17,3 +17,4 @@ export * from './socket/index.ts';
 export * from './validate/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';
 export * from './policy/index.ts';
+export * from './migrate/index.ts';
