@@ -92,6 +92,7 @@ const OPTIONS = {
   enforcement: 'default',
   alwaysAllowLocalhost: true,
   hostFirewall: false,
+  dualStack: false,
   proxyPort: () => 10001,
 } as const;
 

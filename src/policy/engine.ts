@@ -103,6 +103,7 @@ export class PolicyEngine {
       enforcement: config.enforcement ?? 'default',
       alwaysAllowLocalhost: config.allowLocalhost !== 'policy',
       hostFirewall: config.hostFirewall === true,
+      dualStack: config.dualStack === true,
       proxyPort: config.proxyPort ?? exampleProxyPorts(),
     };
   }

@@ -163,7 +163,8 @@ function addPeers(
   for (const selector of selectors) {
     const known = filter.peers.get(selector.id);
     if (known === undefined) filter.peers.set(selector.id, { ...policy, selector, rules: [...policy.rules] });
-    else merge(known, policy);
+    // Nobody is behind `reserved:none`: what is said of it cannot conflict.
+    else if (selector.id !== NONE.id) merge(known, policy);
   }
 }
 

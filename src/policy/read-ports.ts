@@ -86,8 +86,8 @@ function readL7(item: Raw, ports: readonly PortSpec[], context: PortContext): L7
 
 function readListener(raw: Raw, namespace: string): { name: string; priority: number } {
   const config = raw.field('envoyConfig');
-  const owner = (config.field('kind').string() ?? '') === 'CiliumClusterwideEnvoyConfig' ? '' : `${namespace}/`;
-  const name = `${owner}${config.field('name').string() ?? ''}/${raw.field('name').string() ?? ''}`;
+  const owner = (config.field('kind').string() ?? '') === 'CiliumClusterwideEnvoyConfig' ? '' : namespace;
+  const name = `${owner}/${config.field('name').string() ?? ''}/${raw.field('name').string() ?? ''}`;
   return { name, priority: raw.field('priority').integer() ?? 0 };
 }
 

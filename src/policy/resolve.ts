@@ -19,6 +19,8 @@ export interface ResolveOptions {
   /** The local host reaches every pod unless a rule denies it: `allow-localhost` is `always`, or `auto` under Kubernetes. */
   readonly alwaysAllowLocalhost: boolean;
   readonly hostFirewall: boolean;
+  /** IPv4 and IPv6 are both on. */
+  readonly dualStack: boolean;
   /** Proxy port of a redirect, 1..65535. */
   readonly proxyPort: (direction: DirectionName, parser: string, listener: string) => number;
 }
@@ -122,7 +124,7 @@ function resolveDirection(
   const build = (order: readonly Work[], backwards: boolean): MapState => {
     const state = new MapState(set, expected);
     if (!enforced) state.insert(0, 0, 0, set);
-    for (const item of order) insertFilter(state, item, set, cache, backwards);
+    for (const item of order) insertFilter(state, item, set, cache, { backwards, dualStack: options.dualStack });
     if (localhost) state.insert(ReservedIdentity.HOST, 0, 0, ALL_FEATURES);
     return state;
   };
@@ -188,7 +190,13 @@ function prepare(
   return [{ l4s, named: filter.name !== '' || filter.port !== 0, peers }];
 }
 
-function insertFilter(state: MapState, work: Work, set: FilterSet, cache: SelectorCache, backwards: boolean): void {
+function insertFilter(
+  state: MapState,
+  work: Work,
+  set: FilterSet,
+  cache: SelectorCache,
+  { backwards, dualStack }: { readonly backwards: boolean; readonly dualStack: boolean },
+): void {
   const wildcard = work.peers.find(({ peer }) => isWildcard(peer.selector));
   if (wildcard !== undefined) for (const l4 of work.l4s) state.insert(0, l4, wildcard.value, set);
   const others = work.peers.filter((item) => item !== wildcard);
@@ -197,7 +205,13 @@ function insertFilter(state: MapState, work: Work, set: FilterSet, cache: Select
     if (work.named && wildcard?.value === value) continue;
     const ids = cache.ids(peer.selector);
     for (let i = 0; i < ids.length; i++) {
-      for (const l4 of work.l4s) state.insert(ids[i]!, l4, value, set);
+      for (const l4 of work.l4s) {
+        state.insert(ids[i]!, l4, value, set);
+        if (ids[i] !== ReservedIdentity.WORLD || !dualStack) continue;
+        // With both families the world is two: who selects it means both.
+        state.insert(ReservedIdentity.WORLD_IPV4, l4, value, set);
+        state.insert(ReservedIdentity.WORLD_IPV6, l4, value, set);
+      }
     }
   }
 }

@@ -1,7 +1,9 @@
+import { LbtwinError } from '../../src/errors.ts';
 import { formatCidr, parseAddress, parseProtocol } from '../../src/net/index.ts';
 import {
   PolicyDirection,
   parseLabel,
+  parsePolicy,
   type PolicyConfig,
   type PolicyEndpoint,
   policyPacket,
@@ -71,6 +73,16 @@ function configOf(given: Record<string, unknown>): PolicyConfig {
   };
 }
 
+function isAccepted(object: unknown, config: PolicyConfig): boolean {
+  try {
+    parsePolicy(object, config);
+    return true;
+  } catch (error) {
+    if (error instanceof LbtwinError) return false;
+    throw error;
+  }
+}
+
 /** The host takes part as an endpoint with a policy of its own where the scenario gives it labels. */
 function subjectsOf(scenario: Scenario, { pods }: TestCluster): Map<string, PolicyEndpoint> {
   const subjects = new Map(pods);
@@ -98,11 +110,14 @@ conformance<{ meta: Meta; scenarios: Scenario[] }, Scenario>(
     }
     const external = { ...meta.cluster.external, ...scenario.external };
     for (const [name, { identity, selectors }] of Object.entries(scenario.fqdnLabels ?? {})) {
-      const labels = ['reserved:world', ...selectors.map((selector) => `fqdn:${selector}`)];
+      const { family } = parseAddress(external[name]!);
+      const world = scenario.config?.['DualStack'] === true ? `reserved:world-ipv${family}` : 'reserved:world';
+      const labels = [world, ...selectors.map((selector) => `fqdn:${selector}`)];
       engine.addIdentity(identity, labels.map(parseLabel));
       engine.setAddress(parseAddress(external[name]!), identity);
     }
-    engine.setPolicies(scenario.policies.map(parseYaml));
+    // An object that the agent refuses takes no effect.
+    engine.setPolicies(scenario.policies.map(parseYaml).filter((object) => isAccepted(object, engine.config)));
     const subjects = subjectsOf(scenario, cluster);
     const identityOf = (name: string): number =>
       cluster.pods.get(name)?.identity ??
@@ -114,7 +129,7 @@ conformance<{ meta: Meta; scenarios: Scenario[] }, Scenario>(
     const ask = (subject: string, peer: string, probe: string, direction: PolicyDirection): string => {
       const [protocol, number] = probe.split('/') as [string, string];
       const proto = parseProtocol(protocol);
-      const icmp = protocol === 'ICMP';
+      const icmp = protocol.startsWith('ICMP');
       const policy = engine.policyOf(subjects.get(subject)!);
       const packet = policyPacket({
         direction,

@@ -222,6 +222,21 @@ describe('PolicyEngine', () => {
     expect(rows(engine.policyOf(B))).toEqual(['ingress 1 any allow']);
   });
 
+  it('takes the world for both worlds where both families are on', () => {
+    const engine = engineOf({ dualStack: true });
+    engine.setPolicies([
+      cnp('p', '{endpointSelector: {}, egress: [{toEndpoints: [{matchLabels: {"reserved:world": ""}}]}]}'),
+      cnp('q', '{endpointSelector: {}, ingress: [{fromCIDR: ["2001:db8::/32", "::/0"]}]}'),
+    ]);
+    expect(rows(engine.policyOf(A)).filter((row) => row.startsWith('egress'))).toEqual([
+      'egress 2 any allow',
+      'egress 9 any allow',
+      'egress 10 any allow',
+    ]);
+    expect(ingressRows(engine)).toEqual(['ingress 1 any allow', 'ingress 10 any allow', 'ingress 16777217 any allow']);
+    expect(engine.identities.labelsOf(16777217)).toEqual(['cidr:2001-db8--0/32', 'reserved:world-ipv6']);
+  });
+
   it('takes the listener with the lower number', () => {
     const engine = engineOf({ proxyPort: (_, __, listener) => (listener === 'x/c/one' ? 1111 : 2222) });
     const rule = (name: string, priority: number): string =>

@@ -45,9 +45,12 @@ function rowOf(
   };
 }
 
-/** The rows of an endpoint's policy map, as a listing of the agent shows them. */
+/** The rows of an endpoint's policy map, as a listing of the agent shows them: denies first, then in order of keys. */
 export const policyRows = (policy: EndpointPolicy, labelsOf: (identity: number) => string[]): PolicyRow[] =>
-  policy.entries().map((entry) => rowOf(entry, labelsOf));
+  policy
+    .entries()
+    .sort((a, b) => Number(b.entry.deny) - Number(a.entry.deny))
+    .map((entry) => rowOf(entry, labelsOf));
 
 /** An endpoint's policy map in the style of the agent's `bpf policy get`; with `numeric`, identities instead of labels. */
 export function formatPolicyMap(rows: readonly PolicyRow[], numeric: boolean): string {
