@@ -22,13 +22,14 @@ function fill(maps: LbMaps, family: Family, services = SERVICES): void {
   for (let i = 0; i < services; i++) {
     const key = { address: address(family, 1, i), port: 80, protocol: Protocol.TCP, scope: 0 };
     const value = { revNatIndex: i + 1, flags: 0, qcount: 0 };
-    map.set({ ...key, slot: 0 }, { ...value, union: 0, count: BACKENDS });
     for (let slot = 1; slot <= BACKENDS; slot++) {
       const id = i * BACKENDS + slot;
       const backend = { address: address(family, 2, id), port: 8080, protocol: Protocol.TCP };
       backends.set(id, { ...backend, state: 0, clusterId: 0, zone: 0 });
       map.set({ ...key, slot }, { ...value, union: id, count: 0 });
     }
+    // As the agent does it: the slots first, then what makes them visible.
+    map.set({ ...key, slot: 0 }, { ...value, union: 0, count: BACKENDS });
     maps.of(family).reverseNat.set(i + 1, { address: key.address, port: 80 });
   }
 }
@@ -40,14 +41,19 @@ function connectBenchmark(family: Family): Benchmark {
   const call = new SocketCall();
   const next = seeded(family);
   const words = Uint32Array.from({ length: SOCKETS }, next);
-  const services = Array.from({ length: SERVICES }, (_, i) => address(family, 1, i).words);
+  // Which service each socket asks for, as the words of its address.
+  const size = family === 4 ? 1 : 4;
+  const asked = new Uint32Array(SOCKETS * size);
+  words.forEach((word, socket) => asked.set(address(family, 1, word % SERVICES).words, socket * size));
   let i = 0;
+  call.family = family;
   call.netnsLow = 7;
   call.random = () => words[i]!;
   const run = (): number => {
     let sum = 0;
     for (i = 0; i < SOCKETS; i++) {
-      call.setAddress(family, services[words[i]! % SERVICES]!, 80);
+      for (let w = 0; w < size; w++) call.address[w] = asked[i * size + w]!;
+      call.port = 80;
       call.cookieLow = i;
       lb.connect(call);
       sum += call.port;

@@ -129,6 +129,16 @@ export class HashTable {
     return row;
   }
 
+  /** Whether a row, any number, is live and has this key: for callers that can guess where an entry is. */
+  holds(row: number, key: Uint32Array, at = 0): boolean {
+    const { rows, rowWords, keyWords } = this;
+    const base = row * rowWords;
+    if (row < 0 || base >= rows.length || rows[base + keyWords] === 0) return false;
+    let word = 0;
+    while (word < keyWords && rows[base + word] === key[at + word]) word++;
+    return word === keyWords;
+  }
+
   /**
    * The row of the key, made (value all zero) if it was absent: an update without condition. Counts as a use.
    * `TABLE_FULL` if a hash map has no room; an LRU map evicts.

@@ -90,7 +90,7 @@ export function slotBackend(
   hit: ServiceHit,
   trace?: Trace,
 ): number {
-  const row = services.find(address, at, port, slot, hit.protocol, hit.scope);
+  const row = services.findSlot(hit.row, address, at, port, slot, hit.protocol, hit.scope);
   if (trace !== undefined)
     traceSlot(services.family, address, at, port, slot, hit, row < 0 ? 0 : services.union(row), trace);
   return row < 0 ? 0 : services.union(row);

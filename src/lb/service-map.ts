@@ -60,6 +60,24 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
     return 0;
   }
 
+  /**
+   * Like `find` for a slot (1..) of the service whose master entry is in row `master`. The agent writes a service's slots in order and its
+   * master entry after them, so that the slot's row can usually be guessed.
+   */
+  findSlot(
+    master: number,
+    address: ArrayLike<number>,
+    at: number,
+    port: number,
+    slot: number,
+    protocol: number,
+    scope: number,
+  ): number {
+    this.#write(address, at, port, slot, protocol, scope);
+    const guess = master - this.count(master) - this.qcount(master) + slot - 1;
+    return this.table.holds(guess, this.key) ? guess : this.table.find(this.key);
+  }
+
   union(row: number): number {
     return this.word(row, 0);
   }

@@ -126,6 +126,30 @@ describe('LbMaps', () => {
     expect(() => services.get(key)).toThrow(expect.objectContaining({ code: 'family-mismatch' }));
   });
 
+  it('finds a slot in whatever order entries were written and deleted', () => {
+    const slots = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 1 });
+    fc.assert(
+      fc.property(slots, slots, slots, fc.nat(6), fc.nat(6), (first, gone, again, count, qcount) => {
+        const { services } = new LbMaps().v4;
+        const key = { address: parseAddress('10.0.0.1'), port: 80, protocol: 6, scope: 0 };
+        const value = { union: 1, count, revNatIndex: 1, flags: 0, qcount };
+        const other = { ...key, port: 81 };
+        for (const slot of first) {
+          services.set({ ...key, slot }, value);
+          services.set({ ...other, slot }, value);
+        }
+        for (const slot of gone) services.delete({ ...key, slot });
+        for (const slot of [...again, 0]) services.set({ ...key, slot }, value);
+        const { words } = key.address;
+        const master = services.find(words, 0, 80, 0, 6, 0);
+        for (let slot = 1; slot < 8; slot++) {
+          const plain = services.find(words, 0, 80, slot, 6, 0);
+          expect(services.findSlot(master, words, 0, 80, slot, 6, 0)).toBe(plain);
+        }
+      }),
+    );
+  });
+
   it('finds an address in a source range exactly when a range of that service holds it', () => {
     const cidr = address.chain((address) =>
       fc.integer({ min: 0, max: 32 * address.words.length }).map((bits) => ({ address, bits, revNatIndex: bits % 2 })),
