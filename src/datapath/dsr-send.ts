@@ -60,7 +60,7 @@ function forwardOption(f: NodeFamily, ctx: HookContext): number {
     const overhead = f.family === 4 ? DSR_OPTION4.SIZE : DSR_EXTENSION6.SIZE;
     if (f.family === 4 && !hasRoomForDsrOption(packet, l3)) return -DropReason.CT_INVALID_HDR;
     if (isTooBig(f, ipLength(f, ctx) + overhead)) return answerTooBig(f, ctx, overhead);
-    if (f.family === 4) insertDsrOption(packet, l3, service[0]!, service[4]!);
+    if (f.family === 4) insertDsrOption(packet, l3, service, service[4]!);
     else insertDsrExtension(packet, l3, service, 0, service[4]!);
     if (ctx.trace !== undefined) traceDecision(ctx, 'dsr', f.family === 4 ? 'option' : 'extension header');
   }
@@ -80,7 +80,7 @@ function forwardIpip(f: NodeFamily, ctx: HookContext): number {
   if (ctx.trace !== undefined) traceDecision(ctx, 'dsr', 'ipip', { source: formatWords(f.family, scratch) });
   if (f.family === 6) pushIpip6(packet, l3, scratch, tuple, 0);
   else {
-    pushIpip4(packet, l3, scratch[0]!, tuple[0]!);
+    pushIpip4(packet, l3, scratch, tuple);
     if (!f.node.options.defects.ipip4OuterOptions) plainOuterHeader(ctx);
   }
   return routeOn(f, ctx);

@@ -86,7 +86,7 @@ function findService(f: NodeFamily, ctx: HookContext): number {
     const row = reverseNat.find(revNatIndex);
     if (ctx.trace !== undefined) traceReverseNat(f, ctx, revNatIndex, row);
     if (row < 0) return -1;
-    for (let i = 0; i < w; i++) serviceAddress[i] = reverseNat.addressWord(row, i);
+    reverseNat.copyAddress(row, serviceAddress);
     return reverseNat.port(row);
   }
   if (f.node.options.mode === 'snat' || (bits & CtBit.DSR_INTERNAL) === 0) return -1;

@@ -15,7 +15,7 @@ export function translateReply(f: NodeFamily, ctx: HookContext, revNatIndex: num
   const row = reverseNat.find(revNatIndex);
   if (ctx.trace !== undefined) traceReverseNat(f, ctx, revNatIndex, row);
   if (row < 0) return 0;
-  for (let i = 0; i < f.words; i++) scratch[i] = reverseNat.addressWord(row, i);
+  reverseNat.copyAddress(row, scratch);
   return replaceSource(f, ctx, scratch, ported ? reverseNat.port(row) : 0);
 }
 

@@ -150,11 +150,9 @@ export class ServicePath {
     setTupleFlags(tuple, w, tupleFlags);
     if (row < 0) return row;
     if (sticky) this.#lb.affinity.storeAddress(tuple, w, revNatIndex, this.backendId, p.now);
+    backends.copyAddress(row, this.#backend);
     let own = true;
-    for (let i = 0; i < w; i++) {
-      this.#backend[i] = backends.addressWord(row, i);
-      own &&= this.#backend[i] === tuple[w + i];
-    }
+    for (let i = 0; i < w; i++) own &&= this.#backend[i] === tuple[w + i];
     if (own && this.options.loopback !== undefined) {
       if (this.#skipEntry(flags, tuple, netnsCookie)) {
         this.skipped = true;

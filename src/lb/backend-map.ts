@@ -27,9 +27,11 @@ abstract class AddressById<V extends { readonly address: IpAddress; readonly por
     return this.table.find(this.key);
   }
 
-  /** Word `i` of the address. */
-  addressWord(row: number, i: number): number {
-    return this.word(row, i);
+  /** Writes the address to `out[0...]`. */
+  copyAddress(row: number, out: Uint32Array): void {
+    const { rows } = this.table;
+    const at = this.table.valueAt(row);
+    for (let i = 0; i < this.words; i++) out[i] = rows[at + i]!;
   }
 
   port(row: number): number {

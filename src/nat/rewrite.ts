@@ -1,5 +1,5 @@
 import type { Family } from '../net/address.ts';
-import { csumAdd, csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from '../net/checksum.ts';
+import { csumDiff16, csumDiffPacket, replaceChecksum, replaceL4Checksum } from '../net/checksum.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { ICMP, IPV4 } from '../net/headers.ts';
 import type { PacketBuffer } from '../net/packet-buffer.ts';
@@ -65,12 +65,12 @@ function replacePort(
 ): number {
   if (protocol === Protocol.SCTP) return -DropReason.CSUM_L4;
   if (!packet.has(portAt, 2)) return -DropReason.WRITE_ERROR;
-  const diff = csumSub(port, packet.u16(portAt));
+  const diff = csumDiff16(packet.u16(portAt), port);
   // ICMP of IPv4 has no pseudo header: its checksum does not see the addresses.
   const amended =
     protocol === Protocol.ICMP
       ? replaceChecksum(packet, l4 + ICMP.CHECKSUM, diff)
-      : replaceL4Checksum(packet, l4, protocol, csumAdd(diff, addressDiff));
+      : replaceL4Checksum(packet, l4, protocol, diff + addressDiff);
   if (!amended && missing === Missing.FAILS) return -DropReason.CSUM_L4;
   packet.setU16(portAt, port);
   return 0;

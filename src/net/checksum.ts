@@ -33,6 +33,20 @@ export function csumBytes(bytes: Uint8Array, offset: number, count: number, seed
   return csumAdd(csumAdd(sum >>> 0, Math.floor(sum / 0x1_0000_0000)), seed);
 }
 
+/*
+ * Changes of a sum are kept small and positive (the same sum, carried around): numbers beyond 31 bits would be boxed wherever a
+ * call is not inlined.
+ */
+
+const ONES = 0xffff;
+
+/** The change of a sum when a 16-bit word changes. */
+export const csumDiff16 = (from: number, to: number): number => to + 2 * ONES - from;
+
+/** The change of a sum when a 32-bit word changes. */
+export const csumDiff32 = (from: number, to: number): number =>
+  (to >>> 16) + (to & ONES) + 3 * ONES - (from >>> 16) - (from & ONES);
+
 /** The change of a sum when `words` big-endian words `from` become `to`. */
 export function csumDiffWords(
   from: ArrayLike<number>,
@@ -40,10 +54,9 @@ export function csumDiffWords(
   to: ArrayLike<number>,
   toAt: number,
   words: number,
-  seed = 0,
 ): number {
-  let sum = seed;
-  for (let i = 0; i < words; i++) sum = csumSub(csumAdd(sum, to[toAt + i]!), from[fromAt + i]!);
+  let sum = 0;
+  for (let i = 0; i < words; i++) sum += csumDiff32(from[fromAt + i]!, to[toAt + i]!);
   return sum;
 }
 
@@ -54,10 +67,9 @@ export function csumDiffPacket(
   to: ArrayLike<number>,
   toAt: number,
   words: number,
-  seed = 0,
 ): number {
-  let sum = seed;
-  for (let i = 0; i < words; i++) sum = csumSub(csumAdd(sum, to[toAt + i]!), packet.u32(offset + 4 * i));
+  let sum = 0;
+  for (let i = 0; i < words; i++) sum += csumDiff32(packet.u32(offset + 4 * i), to[toAt + i]!);
   return sum;
 }
 

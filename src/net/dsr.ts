@@ -1,4 +1,4 @@
-import { csumAdd, csumSub, replaceChecksum } from './checksum.ts';
+import { csumDiff32, replaceChecksum } from './checksum.ts';
 import { IPV4, IPV6, NextHeader } from './headers.ts';
 import type { PacketBuffer } from './packet-buffer.ts';
 import { extensionHeaderLength, isExtensionHeader } from './parse.ts';
@@ -28,8 +28,8 @@ const MAX_OPTIONS = 40;
 export const hasRoomForDsrOption = (packet: PacketBuffer, l3: number): boolean =>
   (packet.u8(l3) & 0x0f) * 4 + DSR_OPTION4.SIZE <= IPV4.SIZE + MAX_OPTIONS;
 
-/** Inserts the option; IHL, total length and header checksum follow. */
-export function insertDsrOption(packet: PacketBuffer, l3: number, address: number, port: number): void {
+/** Inserts the option for the address in `address[0]`; IHL, total length and header checksum follow. */
+export function insertDsrOption(packet: PacketBuffer, l3: number, address: Uint32Array, port: number): void {
   const before = packet.u32(l3);
   const after = ((((before >>> 24) + 2) & 0xff) * 0x1000000 + (before & 0xff0000) + ((before + 8) & 0xffff)) >>> 0;
   packet.setU32(l3, after);
@@ -38,9 +38,9 @@ export function insertDsrOption(packet: PacketBuffer, l3: number, address: numbe
   packet.setU8(at, DSR_OPTION4.TYPE);
   packet.setU8(at + 1, DSR_OPTION4.SIZE);
   packet.setU16(at + 2, bswap16(port));
-  packet.setU32(at + 4, bswap32(address));
-  const option = csumAdd(packet.u32(at), packet.u32(at + 4));
-  replaceChecksum(packet, l3 + IPV4.CHECKSUM, csumAdd(csumSub(after, before), option));
+  packet.setU32(at + 4, bswap32(address[0]!));
+  const option = csumDiff32(0, packet.u32(at)) + csumDiff32(0, packet.u32(at + 4));
+  replaceChecksum(packet, l3 + IPV4.CHECKSUM, csumDiff32(before, after) + option);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Family } from './address.ts';
-import { csumAdd, csumDiffPacket, csumSub, replaceChecksum, replaceL4Checksum } from './checksum.ts';
+import { csumDiff16, csumDiffPacket, replaceChecksum, replaceL4Checksum } from './checksum.ts';
 import { ICMP, IPV4, IPV6 } from './headers.ts';
 import type { PacketBuffer } from './packet-buffer.ts';
 import { Protocol } from './protocol.ts';
@@ -42,7 +42,8 @@ export function replacePort(
 ): RewriteResult {
   if (protocol === Protocol.SCTP) return Rewrite.L4_CHECKSUM;
   if (!packet.has(l4 + portOffset, 2)) return Rewrite.WRITE;
-  if (!replaceL4Checksum(packet, l4, protocol, csumSub(port, packet.u16(l4 + portOffset)))) return Rewrite.L4_CHECKSUM;
+  if (!replaceL4Checksum(packet, l4, protocol, csumDiff16(packet.u16(l4 + portOffset), port)))
+    return Rewrite.L4_CHECKSUM;
   packet.setU16(l4 + portOffset, port);
   return Rewrite.OK;
 }
@@ -57,7 +58,7 @@ export function decrementTtl(packet: PacketBuffer, family: Family, l3: number): 
   const ttl = packet.u8(offset);
   if (ttl <= 1) return false;
   packet.setU8(offset, ttl - 1);
-  if (family === 4) replaceChecksum(packet, l3 + IPV4.CHECKSUM, csumSub((ttl - 1) << 8, ttl << 8));
+  if (family === 4) replaceChecksum(packet, l3 + IPV4.CHECKSUM, csumDiff16(ttl << 8, (ttl - 1) << 8));
   return true;
 }
 
@@ -87,12 +88,12 @@ export function replaceEndpoint(
     if (protocol === Protocol.SCTP) return Rewrite.L4_CHECKSUM;
     if (!packet.has(l4 + portOffset, 2)) return Rewrite.WRITE;
     packet.setU16(l4 + portOffset, newPort);
-    const change = csumSub(newPort, oldPort);
+    const change = csumDiff16(oldPort, newPort);
     // ICMPv4 has no pseudo header: its checksum does not see the addresses.
     if (protocol === Protocol.ICMP) {
       return replaceChecksum(packet, l4 + ICMP.CHECKSUM, change) ? Rewrite.OK : Rewrite.L4_CHECKSUM;
     }
-    diff = csumAdd(diff, change);
+    diff += change;
   }
   return replaceL4Checksum(packet, l4, protocol, diff) ? Rewrite.OK : Rewrite.L4_CHECKSUM;
 }

@@ -1,4 +1,4 @@
-import { csumSub, replaceChecksum, csumAdd, ipv4Checksum } from './checksum.ts';
+import { csumDiff16, csumDiffPacket, ipv4Checksum, replaceChecksum } from './checksum.ts';
 import { Encapsulation, ETH, EtherType, GENEVE, IPV4, IPV6, UDP, VXLAN } from './headers.ts';
 import type { PacketBuffer } from './packet-buffer.ts';
 import { Protocol } from './protocol.ts';
@@ -59,22 +59,21 @@ export function pushTunnel(
 
 /**
  * Puts a copy of the IPv4 base header in front of the packet and makes it the outer one: length, TTL 64, protocol 4, addresses.
- * The copy keeps IHL and the rest, right or wrong; its checksum is amended, not computed.
+ * The addresses are `saddr[0]` and `daddr[0]`. The copy keeps IHL and the rest, right or wrong; its checksum is amended, not computed.
  */
-export function pushIpip4(packet: PacketBuffer, l3: number, saddr: number, daddr: number): void {
+export function pushIpip4(packet: PacketBuffer, l3: number, saddr: Uint32Array, daddr: Uint32Array): void {
   packet.insert(l3, IPV4.SIZE);
   packet.move(l3, l3 + IPV4.SIZE, IPV4.SIZE);
   const length = packet.u16(l3 + IPV4.TOTAL_LENGTH);
   const ttl = packet.u16(l3 + IPV4.TTL);
   const newLength = (length + IPV4.SIZE) & 0xffff;
   const newTtl = (DEFAULT_TTL << 8) | Encapsulation.IPV4;
-  let diff = csumAdd(csumSub(newLength, length), csumSub(newTtl, ttl));
-  diff = csumAdd(diff, csumSub(saddr, packet.u32(l3 + IPV4.SRC)));
-  diff = csumAdd(diff, csumSub(daddr, packet.u32(l3 + IPV4.DST)));
+  let diff = csumDiff16(length, newLength) + csumDiff16(ttl, newTtl);
+  diff += csumDiffPacket(packet, l3 + IPV4.SRC, saddr, 0, 1) + csumDiffPacket(packet, l3 + IPV4.DST, daddr, 0, 1);
   packet.setU16(l3 + IPV4.TOTAL_LENGTH, newLength);
   packet.setU16(l3 + IPV4.TTL, newTtl);
-  packet.setU32(l3 + IPV4.SRC, saddr);
-  packet.setU32(l3 + IPV4.DST, daddr);
+  packet.setU32(l3 + IPV4.SRC, saddr[0]!);
+  packet.setU32(l3 + IPV4.DST, daddr[0]!);
   replaceChecksum(packet, l3 + IPV4.CHECKSUM, diff);
 }
 

@@ -228,7 +228,7 @@ export class SocketLb {
     const sticky = options.sessionAffinity && hasAffinity(flags);
     const backend = this.#backend(side, call, found === 2 ? UNSPECIFIED : address, found === 2 ? 0 : at, sticky);
     if (backend < 0) return this.#refuse(call, call.outcome);
-    for (let i = 0; i < side.reverse.words; i++) this.#to[i] = lb.backends.addressWord(backend, i);
+    lb.backends.copyAddress(backend, this.#to);
     this.#redirect(side, call, at, this.#to, lb.backends.port(backend), revNatIndex, 'translated');
     return Errno.OK;
   }
