@@ -193,6 +193,8 @@ class Replay {
     if (fail !== undefined && !['main', 'related'].includes(fail.update_of)) throw new Error('unknown failure');
     const failing = fail?.update_of === 'related' ? this.any : main;
     failing.failWith = fail?.errno ?? 0;
+    // The related entry comes first, and may go to the same table.
+    failing.failAfter = fail?.update_of === 'main' && related && main === this.any ? 1 : 0;
     const signals = this.conntrack.fillUpSignals;
     const ret = this.conntrack.create(
       key,

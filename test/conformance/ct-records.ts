@@ -92,11 +92,16 @@ export interface MapRecord {
 /** A table whose insertions can be made to fail, as the recordings did: `failWith` is a negative errno, 0 for none. */
 export class FailingTable extends HashTable {
   failWith = 0;
+  /** Insertions that still work before that. */
+  failAfter = 0;
   override upsert(key: Uint32Array, at = 0): number {
-    return this.failWith === 0 ? super.upsert(key, at) : this.failWith;
+    return this.#fails() ? this.failWith : super.upsert(key, at);
   }
   override create(key: Uint32Array, at = 0): number {
-    return this.failWith === 0 ? super.create(key, at) : this.failWith;
+    return this.#fails() ? this.failWith : super.create(key, at);
+  }
+  #fails(): boolean {
+    return this.failWith !== 0 && this.failAfter-- <= 0;
   }
 }
 
