@@ -69,6 +69,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'how many flows to one destination a node can translate',
     load: () => import('./commands/snat-plan.ts'),
   },
+  'snat usage': {
+    group: 'Plan and measure',
+    summary: 'how close a node is to running out of SNAT ports, from its `bpf nat list`',
+    load: () => import('./commands/snat-usage.ts'),
+  },
   'ct plan': {
     group: 'Plan and measure',
     summary: 'how full the conntrack and NAT maps get',

@@ -7,3 +7,4 @@ export * from './packet.ts';
 export * from './plan.ts';
 export * from './ports.ts';
 export * from './rewrite.ts';
+export * from './usage.ts';

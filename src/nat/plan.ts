@@ -76,6 +76,33 @@ export class PortSpace {
     this.#taken[at] = 0;
   }
 
+  /**
+   * The fewest taken ports with which a flow can fail: as many as the search visits where it goes in the smallest circle. 16
+   * for the default range, 31 for one in which it is linear.
+   */
+  fewestToFail(): number {
+    let fewest = SNAT_ATTEMPTS - 1;
+    const seenFrom = new Uint32Array(this.size);
+    for (let start = 0; start < this.size; start++) {
+      let at = start;
+      while (seenFrom[at] === 0) {
+        seenFrom[at] = start + 1;
+        at = this.#next[at]!;
+      }
+      if (seenFrom[at] !== start + 1) continue;
+      let length = 1;
+      for (let other = this.#next[at]!; other !== at; other = this.#next[other]!) length++;
+      fewest = Math.min(fewest, length);
+    }
+    return fewest;
+  }
+
+  /** Gives all ports back. */
+  clear(): void {
+    this.#taken.fill(0);
+    this.used = 0;
+  }
+
   /** The odds of a flow whose source port is any of `sourceMin..sourceMax`, each equally likely. */
   odds(sourceMin: number, sourceMax: number): PortOdds {
     const first = this.#firstTaken(sourceMin, sourceMax);

@@ -10,6 +10,7 @@ export {
   lbSourceRanges,
   listingJson,
 } from './agent/lb-maps.ts';
+export { readNatList } from './agent/read-nat-list.ts';
 export { alignColumns } from './agent/tabwriter.ts';
 export { listServices } from './agent/listed-services.ts';
 export {

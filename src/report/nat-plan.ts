@@ -1,5 +1,7 @@
 import type { MapOccupancy, Occupancy } from '../nat/occupancy.ts';
+import type { PortUsage } from '../nat/usage.ts';
 import type { SnatPlanPoint } from '../nat/plan.ts';
+import { protocolName } from '../net/protocol.ts';
 import { textTable } from './table.ts';
 
 /** A probability for people: 0, below one in a million, or with two significant digits. */
@@ -61,4 +63,22 @@ export function duration(seconds: number): string {
   return seconds < 7200
     ? `${Number((seconds / 60).toPrecision(3))} min`
     : `${Number((seconds / 3600).toPrecision(3))} h`;
+}
+
+const hostPort = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
+/** Destinations with the ports that are taken towards them and what the next flow can expect. */
+export function usageTable(destinations: readonly PortUsage[]): string {
+  const rows = destinations.map((one) => [
+    `${hostPort(one.remoteAddress, one.remotePort)}/${protocolName(one.protocol)}`,
+    one.snatAddress,
+    String(one.used),
+    `${((100 * one.used) / one.ports).toFixed(1)} %`,
+    odds(one.fails),
+    one.failedAttempts.toFixed(2),
+    String(one.halves),
+  ]);
+  const titles = ['destination', 'from', 'ports', 'of all', 'next one fails', 'failed attempts', 'halves'];
+  return textTable([titles, ...rows], new Set([2, 3, 4, 5, 6]));
 }

@@ -81,3 +81,38 @@ describe('lbtwin ct plan', () => {
     expect(err).toContain('is no kind of traffic');
   });
 });
+
+describe('lbtwin snat usage', () => {
+  const line = (port: number): string =>
+    `TCP IN 10.9.9.9:443 -> 192.0.2.1:${port} XLATE_DST 10.0.0.1:${port} Created=1sec ago NeedsCT=0`;
+  const listing = (ports: readonly number[]): string => `${ports.map(line).join('\n')}\n\n`;
+  const usage = (ports: readonly number[], ...more: string[]): ReturnType<typeof runCli> =>
+    runCli(['snat', 'usage', '-', '--range', '40000-40003', '--source-ports', '40000-40003', ...more], {
+      stdin: listing(ports),
+    });
+
+  it('shows what the next flow can expect', async () => {
+    const { code, out } = await usage([40_000, 40_002]);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      'destination       from       ports  of all  next one fails  failed attempts  halves\n' +
+        '10.9.9.9:443/TCP  192.0.2.1      2  50.0 %            0.25             8.25       2\n\n',
+    );
+  });
+
+  it('exits with 1 over the accepted probability', async () => {
+    expect((await usage([40_000, 40_002], '--probability', '0.2')).code).toBe(1);
+    expect((await usage([40_001], '--probability', '0.2')).code).toBe(0);
+  });
+
+  it('answers in JSON', async () => {
+    const { out } = await usage([40_000, 40_002], '-o', 'json', '--probability', '0.2');
+    expect(JSON.parse(out)).toMatchObject({ destinations: [{ used: 2, ports: 4, fails: 0.25 }], over: 1, more: 0 });
+  });
+
+  it('says which line it cannot read', async () => {
+    const { code, err } = await runCli(['snat', 'usage', '-'], { stdin: 'TCP IN here' });
+    expect(code).toBe(2);
+    expect(err).toContain('[1]: "TCP IN here" is no line of bpf nat list');
+  });
+});

@@ -58,6 +58,31 @@ describe('PortSpace', () => {
   });
 });
 
+describe('fewestToFail', () => {
+  it.each([
+    [32_768, 65_535, 16],
+    [0, 65_535, 31],
+    [40_000, 40_003, 1],
+  ])('%s-%s: %s', (min, max, fewest) => {
+    expect(new PortSpace(min, max).fewestToFail()).toBe(fewest);
+  });
+
+  it('with fewer ports taken no flow fails, with as many one may', () => {
+    fc.assert(
+      fc.property(range, fc.nat(), ({ min, max }, seed) => {
+        const space = new PortSpace(min, max);
+        const fewest = space.fewestToFail();
+        const random = seededRandom(seed);
+        while (space.used < Math.min(fewest - 1, space.size)) space.take(min + (random() % space.size));
+        expect(space.odds(0, 65_535).fails).toBe(0);
+      }),
+    );
+    const space = new PortSpace(40_000, 40_003);
+    space.take(40_002);
+    expect(space.odds(40_002, 40_002).fails).toBeGreaterThan(0);
+  });
+});
+
 describe('planSnat', () => {
   const options = { minPort: 32_768, maxPort: 65_535, sourceMin: 32_768, sourceMax: 60_999, occupied: 0, runs: 2 };
 

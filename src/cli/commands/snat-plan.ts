@@ -2,20 +2,12 @@ import { seededRandom } from '../../hash/random.ts';
 import { flowsWithin, planSnat, type SnatPlanPoint } from '../../nat/plan.ts';
 import { parsePortRange } from '../../net/endpoint.ts';
 import { odds, snatPlanTable } from '../../report/nat-plan.ts';
-import { type Args, usageError } from '../args.ts';
+import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { outputOption } from '../options.ts';
+import { probability } from '../probability.ts';
 
 const MOST_RUNS = 1000;
-
-function probability(args: Args): number | undefined {
-  const text = args.string('probability');
-  if (text === undefined) return undefined;
-  const value = /^\d*\.?\d+(e-\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= 0 && value < 1))
-    throw usageError(`--probability: ${JSON.stringify(text)} is not a probability`, '0 up to, not including, 1');
-  return value;
-}
 
 const at = (points: readonly SnatPlanPoint[], flows: number): SnatPlanPoint | undefined =>
   points.find((point) => point.flows === flows);
@@ -56,7 +48,7 @@ With both: whether N flows do.`,
   exits: ['answered; with both options: the flows fit', 'with both options: they do not'],
   run(args, io) {
     const flows = args.integer('flows', 0, 65_536);
-    const limit = probability(args);
+    const limit = args.parsed('probability', probability);
     if (flows === undefined && limit === undefined)
       throw usageError('nothing asked', '--flows N, --probability P or both');
     const { min: minPort, max: maxPort } = args.parsed('range', parsePortRange) ?? { min: 32_768, max: 65_535 };
