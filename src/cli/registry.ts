@@ -39,6 +39,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "what does an application's connect() or sendto() reach",
     load: () => import('./commands/connect.ts'),
   },
+  matrix: {
+    group: 'Ask',
+    summary: 'who reaches a service how: clients, frontends, nodes, backends, source addresses',
+    load: () => import('./commands/matrix.ts'),
+  },
   'service list': {
     group: "Show, in the agent's formats",
     summary: "a node's services with their ids and backends, as `cilium-dbg service list`",

@@ -246,7 +246,7 @@ export class Cluster {
   /** Every way that the first random choice may fall, each on state as fresh as before. */
   #alternatives(spec: SendSpec, request: (choices: Choices) => Request): Journey {
     const run = (word: number): { journey: Journey; drawn: number } => {
-      this.#forget();
+      this.forget();
       const choices = new Choices([word], seededWords(word));
       const journey = this.#journey(spec, this.exchange(request, choices));
       return { journey, drawn: choices.drawn };
@@ -257,17 +257,12 @@ export class Cluster {
     const ways = Math.min(Math.max(choicesIn(first.journey.hops), 2), MAX_ALTERNATIVES);
     const journeys = [first.journey];
     for (let word = 1; word < ways; word++) journeys.push(run(word).journey);
-    this.#forget();
+    this.forget();
     return merged(journeys);
   }
 
-  /** Forgets every flow: datapaths as after a restart, on the maps that the control planes wrote. */
+  /** Forgets all flows: the datapaths are as after their start, on the maps that the control planes wrote. */
   forget(): void {
-    this.#forget();
-  }
-
-  /** Makes the datapaths anew, on the maps that the control planes wrote. */
-  #forget(): void {
     this.#packets = 0;
     for (const node of this.#nodes.values()) node.resetDatapath();
     this.#masquerade = new Masquerade(this.#topology, this.resolved.config);

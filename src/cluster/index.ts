@@ -9,3 +9,4 @@ export { type PacketView, partsOf, viewOf } from './packet-view.ts';
 export type { Hop, Journey, JourneyDrop, MapAccess, Outcome, OutcomeKind } from './journey.ts';
 export { parseParty, parseTarget, type Party, type Target } from './party.ts';
 export { readTopology, type Topology, type TopologyNode, type TopologyPod } from './topology.ts';
+export { type Matrix, type MatrixClient, type MatrixOptions, type MatrixRow, serviceMatrix } from './matrix.ts';
