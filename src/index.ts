@@ -7,6 +7,7 @@ export * from './hash/index.ts';
 export * from './install/index.ts';
 export * from './k8s/index.ts';
 export * from './lb/index.ts';
+export * from './lint/index.ts';
 export * from './maglev/index.ts';
 export * from './nat/index.ts';
 export * from './net/index.ts';
