@@ -1,11 +1,4 @@
-import {
-  partyName,
-  type PolicyMatrix,
-  type PolicyParty,
-  Reach,
-  REACH_SYMBOLS,
-  type ReachChange,
-} from '../policy/index.ts';
+import { partyName, type PolicyMatrix, Reach, REACH_SYMBOLS, type ReachChange } from '../policy/index.ts';
 import { trafficText } from './policy.ts';
 import { textTable } from './table.ts';
 
@@ -24,34 +17,73 @@ export const REACH_LEGEND: readonly (readonly [symbol: string, meaning: string])
   ['-', 'not asked'],
 ];
 
-const symbol = (matrix: PolicyMatrix, traffic: number, from: number, to: number): string =>
-  REACH_SYMBOLS[matrix.cells[traffic]![from * matrix.parties.length + to]!]!;
+/** A matrix as it is shown: parties with names, cells as symbols. */
+interface Shown {
+  readonly names: readonly string[];
+  symbol(traffic: number, from: number, to: number): string;
+}
 
-/** Rows and columns that say the same for every traffic are one. */
-function merged(matrix: PolicyMatrix): { index: number; parties: PolicyParty[] }[] {
-  const count = matrix.parties.length;
-  const groups: { index: number; parties: PolicyParty[] }[] = [];
-  const byLine = new Map<string, { index: number; parties: PolicyParty[] }>();
+/** More parties than this are shown in groups that policy treats the same. */
+const SHOWN_SINGLY = 24;
+
+function shown(matrix: PolicyMatrix, grouped: boolean = matrix.parties.length > SHOWN_SINGLY): Shown {
+  const { parties, cells } = matrix;
+  const symbolAt = (traffic: number, from: number, to: number): string =>
+    REACH_SYMBOLS[cells[traffic]![from * parties.length + to]!]!;
+  if (!grouped) return { names: parties.map(partyName), symbol: symbolAt };
+  const groups = groupsOf(matrix);
+  return {
+    names: groups.map(([first, ...more]) => {
+      const name = partyName(parties[first!]!);
+      return more.length === 0 ? name : `${name} (+${more.length})`;
+    }),
+    // Within a group the first two stand for all.
+    symbol: (traffic, from, to) =>
+      symbolAt(traffic, groups[from]![0]!, from === to ? (groups[to]![1] ?? groups[to]![0]!) : groups[to]![0]!),
+  };
+}
+
+/**
+ * Parties by index that policy cannot tell apart: whose rows and columns say the same. Their own cells say nothing, so those
+ * of a group have to agree with what its members say of each other.
+ */
+function groupsOf({ parties, cells }: PolicyMatrix): number[][] {
+  const count = parties.length;
+  const groups: number[][] = [];
+  const candidates = new Map<string, number[][]>();
+  const same = (a: number, b: number): boolean =>
+    cells.every((square) => {
+      if (square[a * count + b] !== square[b * count + a]) return false;
+      for (let other = 0; other < count; other++) {
+        if (other === a || other === b) continue;
+        if (square[a * count + other] !== square[b * count + other]) return false;
+        if (square[other * count + a] !== square[other * count + b]) return false;
+      }
+      return true;
+    });
   for (let party = 0; party < count; party++) {
-    let line = matrix.parties[party]!.kind;
-    for (const cells of matrix.cells) {
-      // Its own cell says nothing; what stands there must not tell parties apart.
-      for (let other = 0; other < count; other++) line += other === party ? '' : cells[party * count + other];
-      for (let other = 0; other < count; other++) line += other === party ? '' : cells[other * count + party];
+    // Few parties share these counts: only they are compared in full.
+    let key = parties[party]!.kind;
+    for (const square of cells) {
+      let sum = 0;
+      for (let other = 0; other < count; other++)
+        sum += square[party * count + other]! * 31 + square[other * count + party]!;
+      key += ` ${sum}`;
     }
-    const known = byLine.get(line);
-    if (known !== undefined) {
-      known.parties.push(matrix.parties[party]!);
-      continue;
+    const near = candidates.get(key) ?? [];
+    candidates.set(key, near);
+    const group = near.find(([first]) => same(first!, party));
+    if (group !== undefined) group.push(party);
+    else {
+      const started = [party];
+      groups.push(started);
+      near.push(started);
     }
-    const group = { index: party, parties: [matrix.parties[party]!] };
-    byLine.set(line, group);
-    groups.push(group);
   }
   return groups;
 }
 
-const LEGEND_LINE = (used: ReadonlySet<string>): string =>
+const legendLine = (used: ReadonlySet<string>): string =>
   REACH_LEGEND.filter(([sign]) => used.has(sign))
     .map(([sign, meaning]) => `${sign} ${meaning}`)
     .join(', ');
@@ -64,16 +96,16 @@ function usedSymbols(matrix: PolicyMatrix): Set<string> {
 
 /** Squares for a terminal: rows are sources, columns destinations by number. */
 export function formatMatrix(matrix: PolicyMatrix): string {
-  const { parties } = matrix;
-  const digits = String(parties.length).length;
-  let text = `rows: from, columns: to; ${LEGEND_LINE(usedSymbols(matrix))}\n`;
+  const { names, symbol } = shown(matrix);
+  const digits = String(names.length).length;
+  let text = `rows: from, columns: to; ${legendLine(usedSymbols(matrix))}\n`;
   matrix.traffic.forEach((traffic, t) => {
     text += `\n${trafficText(traffic)}\n`;
-    const head = parties.map((_, index) => String(index + 1).padStart(digits));
-    const rows = parties.map((party, from) => [
+    const head = names.map((_, index) => String(index + 1).padStart(digits));
+    const rows = names.map((name, from) => [
       String(from + 1),
-      partyName(party),
-      parties.map((_, to) => symbol(matrix, t, from, to).padStart(digits)).join(' '),
+      name,
+      names.map((_, to) => symbol(t, from, to).padStart(digits)).join(' '),
     ]);
     text += textTable([['', '', head.join(' ')], ...rows], new Set([0]));
   });
@@ -82,28 +114,31 @@ export function formatMatrix(matrix: PolicyMatrix): string {
 
 /** Tables in Markdown, one per traffic. */
 export function matrixMarkdown(matrix: PolicyMatrix): string {
-  const { parties } = matrix;
-  let text = `${REACH_LEGEND.filter(([sign]) => usedSymbols(matrix).has(sign))
-    .map(([sign, meaning]) => `\`${sign}\` ${meaning}`)
-    .join(', ')}\n`;
+  const { names, symbol } = shown(matrix);
+  const used = REACH_LEGEND.filter(([sign]) => usedSymbols(matrix).has(sign));
+  let text = `${used.map(([sign, meaning]) => `\`${sign}\` ${meaning}`).join(', ')}\n`;
   matrix.traffic.forEach((traffic, t) => {
     text += `\n### ${trafficText(traffic)}\n\n`;
-    text += `| from \\ to | ${parties.map(partyName).join(' | ')} |\n|---|${parties.map(() => ':-:').join('|')}|\n`;
-    parties.forEach((party, from) => {
-      text += `| ${partyName(party)} | ${parties.map((_, to) => symbol(matrix, t, from, to)).join(' | ')} |\n`;
+    text += `| from \\ to | ${names.join(' | ')} |\n|---|${names.map(() => ':-:').join('|')}|\n`;
+    names.forEach((name, from) => {
+      text += `| ${name} | ${names.map((_, to) => symbol(t, from, to)).join(' | ')} |\n`;
     });
   });
   return text;
 }
 
-export const matrixJson = (matrix: PolicyMatrix): unknown => ({
-  parties: matrix.parties.map(partyName),
-  legend: Object.fromEntries(REACH_LEGEND),
-  traffic: matrix.traffic.map((traffic, t) => ({
-    name: trafficText(traffic),
-    rows: matrix.parties.map((_, from) => matrix.parties.map((__, to) => symbol(matrix, t, from, to)).join('')),
-  })),
-});
+/** Every party by itself, whatever their number. */
+export function matrixJson(matrix: PolicyMatrix): unknown {
+  const { names, symbol } = shown(matrix, false);
+  return {
+    parties: names,
+    legend: Object.fromEntries(REACH_LEGEND),
+    traffic: matrix.traffic.map((traffic, t) => ({
+      name: trafficText(traffic),
+      rows: names.map((_, from) => names.map((__, to) => symbol(t, from, to)).join('')),
+    })),
+  };
+}
 
 const COLORS: Readonly<Record<string, string>> = {
   X: '#2e7d32',
@@ -127,12 +162,9 @@ const GAP = 40;
 
 /** A heat map: one square per traffic side by side; parties that policy cannot tell apart share a row and a column. */
 export function matrixSvg(matrix: PolicyMatrix): string {
-  const groups = merged(matrix);
-  const names = groups.map(({ parties }) =>
-    parties.length === 1 ? partyName(parties[0]!) : `${partyName(parties[0]!)} (+${parties.length - 1})`,
-  );
+  const { names, symbol } = shown(matrix, true);
   const left = 20 + 7 * Math.max(...names.map((name) => name.length), 4);
-  const side = groups.length * CELL;
+  const side = names.length * CELL;
   const width = left + matrix.traffic.length * (side + GAP);
   const used = REACH_LEGEND.filter(([sign]) => usedSymbols(matrix).has(sign));
   const height = 40 + side + 24 + used.length * 18;
@@ -146,11 +178,9 @@ export function matrixSvg(matrix: PolicyMatrix): string {
   matrix.traffic.forEach((traffic, t) => {
     const x = left + t * (side + GAP);
     out.push(`<text x="${x}" y="30" font-weight="bold">${escaped(trafficText(traffic))}</text>`);
-    groups.forEach((from, row) => {
-      groups.forEach((to, column) => {
-        // Within a group the first two stand for all.
-        const other = from === to && from.parties.length > 1 ? matrix.parties.indexOf(from.parties[1]!) : to.index;
-        const sign = symbol(matrix, t, from.index, other);
+    names.forEach((_, row) => {
+      names.forEach((__, column) => {
+        const sign = symbol(t, row, column);
         const title = `${names[row]} → ${names[column]}: ${REACH_LEGEND.find(([one]) => one === sign)![1]}`;
         out.push(
           `<rect x="${x + column * CELL}" y="${40 + row * CELL}" width="${CELL - 1}" height="${CELL - 1}" fill="${COLORS[sign]}"><title>${escaped(title)}</title></rect>`,

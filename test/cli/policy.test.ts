@@ -135,6 +135,29 @@ describe('lbtwin policy matrix', () => {
     expect(out).toContain('5  entity:world  X i i i -\n');
   });
 
+  it('shows many parties in groups that policy treats the same', async () => {
+    const pods = Array.from({ length: 30 }, (_, i) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `pod-${String(i).padStart(2, '0')}`, namespace: 'x', labels: { app: i < 10 ? 'a' : 'b' } },
+      spec: {},
+    }));
+    const rule = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumNetworkPolicy',
+      metadata: { name: 'p', namespace: 'x' },
+      spec: {
+        endpointSelector: { matchLabels: { app: 'a' } },
+        ingress: [{ fromEndpoints: [{ matchLabels: { app: 'b' } }] }],
+      },
+    };
+    const objects = file('many.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...pods, rule] }));
+    const { out } = await policy('matrix', '--port', '80', '-f', objects);
+    expect(out).toContain('1  x/pod-00 (+9)   i X X\n2  x/pod-10 (+19)  X X X\n3  entity:world    i X -\n');
+    const { traffic } = JSON.parse((await policy('matrix', '--port', '80', '-o', 'json', '-f', objects)).out);
+    expect(traffic[0].rows).toHaveLength(31);
+  });
+
   it('prints JSON, Markdown and SVG', async () => {
     const json = JSON.parse((await policy('matrix', '--port', '8080', '-o', 'json', ...SHOP)).out);
     expect(json.traffic).toEqual([{ name: '8080/TCP', rows: ['-iiiE', 'X-iiX', 'ee-ee', 'eee-e', 'XiPP-'] }]);

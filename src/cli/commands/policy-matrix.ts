@@ -43,7 +43,8 @@ const FORMATS = ['text', 'json', 'markdown', 'svg'] as const;
 const command: Command = {
   usage: ['-f FILE... [--port PORT[/PROTO]]... [--with WHO]... [options]'],
   description: `Prints who reaches whom: one square for each port, a row for each source, a column for each destination, a letter for what
-policy says and on which side. Without --port, the ports that the rules tell apart are taken.`,
+policy says and on which side. Without --port, the ports that the rules tell apart are taken. More than 24 parties are shown in
+groups that policy treats the same (JSON always has each).`,
   options: {
     port: { type: 'string', multiple: true, value: 'PORT[/PROTO]', help: 'a port to ask about; may be repeated' },
     icmp: { type: 'string', multiple: true, value: 'TYPE[/CODE]', help: 'an ICMP message to ask about' },
