@@ -13,7 +13,6 @@ export * from './nat/index.ts';
 export * from './net/index.ts';
 export * from './node/index.ts';
 export * from './report/index.ts';
-export * from './report/index.ts';
 export * from './socket/index.ts';
 export * from './validate/index.ts';
 export { type DialectNote, readYaml, type YamlDocument } from './yaml/index.ts';

@@ -10,3 +10,4 @@ export type { Hop, Journey, JourneyDrop, MapAccess, Outcome, OutcomeKind } from 
 export { parseParty, parseTarget, type Party, type Target } from './party.ts';
 export { readTopology, type Topology, type TopologyNode, type TopologyPod } from './topology.ts';
 export { type Matrix, type MatrixClient, type MatrixOptions, type MatrixRow, serviceMatrix } from './matrix.ts';
+export { openSocket, type OpenSocketSpec } from './open-socket.ts';
