@@ -424,6 +424,18 @@ export const TRAPS: readonly ConfigCheck[] = [
     hint: 'none, portmap, flannel or aws-cni; generic-veth needs cni.chainingTarget',
   },
   {
+    code: 'control-plane-of-profile',
+    severity: 'warning',
+    options: ['loadBalancer.experimental'],
+    rule: 'lbtwin models the legacy control plane under 1.17 and the table based one under 1.18.',
+    message: ({ config: { profile, tableControlPlane } }) =>
+      when(
+        tableControlPlane !== (profile === '1.18'),
+        `this asks for the ${tableControlPlane ? 'table based' : 'legacy'} control plane, which lbtwin does not model for ${profile}: answers are those of the other one`,
+      ),
+    hint: 'the profile whose control plane it is',
+  },
+  {
     code: 'legacy-host-routing',
     severity: 'note',
     options: ['bpf.hostLegacyRouting', 'bpf.masquerade', 'kubeProxyReplacement'],

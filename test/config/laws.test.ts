@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -101,6 +102,30 @@ describe('laws of the option table', () => {
       });
       expect(changed, `${option.helm} changes ${option.key}`).toBe(true);
     }
+  });
+
+  it('an option that a part of lbtwin is said to act on is read somewhere', () => {
+    const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    const textOf = (keep: (name: string) => boolean): string =>
+      files
+        .filter(keep)
+        .map((name) => readFileSync(`src/${name}`, 'utf8'))
+        .join('\n');
+    const readers = textOf((name) => !name.startsWith('config/'));
+    const derived = textOf((name) => name === 'config/datapath-config.ts' || name === 'config/checks.ts');
+    for (const { field, reader, key } of typed) {
+      if (reader === 'described') continue;
+      const read = new RegExp(`\\b(?:config|status)\\.${field}\\b|[{,]\\s*${field}\\s*[,}]`).test(readers);
+      const follows = new RegExp(`\\boptions\\.${field}\\b|[{,]\\s*${field}\\s*[,}]|config\\.${field}\\b`).test(
+        derived,
+      );
+      expect(read || follows, `${key} (${field}), said to be read by: ${reader}`).toBe(true);
+    }
+  });
+
+  it('the documentation names every option that only the agent has', () => {
+    const page = readFileSync('docs/settings.md', 'utf8');
+    for (const { key, helm } of OPTIONS) if (helm === undefined) expect(page, key).toContain(`\`${key}\``);
   });
 
   it('every typed option changes the configuration', () => {

@@ -138,7 +138,7 @@ export const DATAPATH: readonly Option[] = [
     values: false,
     agent: 'false',
     kind: bool,
-    reader: 'datapath',
+    reader: 'described',
     emit: ifTruthy(),
     effect: 'Nodes translate between IPv4 and IPv6.',
   }),
@@ -307,9 +307,10 @@ export const DATAPATH: readonly Option[] = [
     values: 'medium',
     agent: 'none',
     kind: oneOf('none', 'lowest', 'low', 'medium', 'maximum', 'max'),
-    reader: 'datapath',
+    reader: 'described',
     emit: always(),
     effect: 'How often the datapath reports a flow, and with it how conntrack entries remember reported TCP flags.',
+    note: 'lbtwin always reports as medium and above do; the flags and the interval count.',
   }),
   option('monitor-aggregation-interval', 'monitorInterval', {
     helm: 'bpf.monitorInterval',
@@ -433,8 +434,9 @@ export const DATAPATH: readonly Option[] = [
   option('lb-state-file', 'stateFile', {
     agent: '',
     kind: anyText('', '/etc/cilium/lb.yaml'),
-    reader: 'control plane',
+    reader: 'described',
     effect: 'A file with services and endpoints that is read beside the API server.',
+    note: 'The library reads such content with ControlPlane.setStateFile.',
   }),
   option('lb-state-file-interval', 'stateFileInterval', {
     agent: '1s',

@@ -38,7 +38,7 @@ export const SERVICES: readonly Option[] = [
     values: '',
     agent: '',
     kind: anyText('', '0.0.0.0:10256'),
-    reader: 'install',
+    reader: 'described',
     emit: {
       when: 'kubeProxyReplacement=true',
       text: (chart, helm) => (chart.kubeProxyReplacement === 'true' ? String(chart.get(helm) ?? '') : undefined),
@@ -100,7 +100,7 @@ export const SERVICES: readonly Option[] = [
     values: true,
     agent: 'true',
     kind: bool,
-    reader: 'sockets',
+    reader: 'described',
     emit: always(),
     effect: 'bind(2) to the port of a NodePort service is refused (EPERM) in the host namespace.',
   }),
@@ -129,7 +129,7 @@ export const SERVICES: readonly Option[] = [
     values: false,
     agent: 'false',
     kind: bool,
-    reader: 'control plane',
+    reader: 'described',
     emit: {
       when: 'always; "true" with gke.enabled',
       text: (chart, helm) =>
@@ -232,10 +232,11 @@ export const SERVICES: readonly Option[] = [
     values: split<unknown>(false, true),
     agent: split('false', 'true'),
     kind: bool,
-    reader: 'control plane',
+    reader: 'described',
     emit: always(),
     effect:
       'The table based control plane (default of 1.18) turns Services into map entries; off: the legacy one (default of 1.17).',
+    note: "lbtwin's control plane follows the profile: 1.17 the legacy one, 1.18 the table based one.",
   }),
   option('k8s-service-proxy-name', 'serviceProxyName', {
     helm: 'k8s.serviceProxyName',
@@ -259,7 +260,7 @@ export const SERVICES: readonly Option[] = [
     helm: 'k8s.apiServerURLs',
     agent: '',
     kind: words([[], ['https://192.0.2.10:6443', 'https://192.0.2.11:6443']]),
-    reader: 'install',
+    reader: 'described',
     emit: present(spaced),
     effect: 'API servers that the agent fails over between; needed early, before any service is translated.',
   }),
@@ -395,7 +396,7 @@ export const SERVICES: readonly Option[] = [
     helm: 'socketLB.terminatePodConnections',
     agent: 'true',
     kind: bool,
-    reader: 'sockets',
+    reader: 'described',
     emit: socket('terminatePodConnections'),
     effect: 'UDP sockets in pods that are connected to a removed backend are closed.',
   }),
