@@ -77,8 +77,8 @@ function originOf(input: ConfigInput, profile: Profile): string {
   const parts = input.configMap === undefined ? [] : [`ConfigMap ${input.configMap.name}`];
   if (values.length > 0) parts.push(values.join(', '));
   if (parts.length === 0) parts.push('Helm defaults plus kubeProxyReplacement=true (none was given)');
-  else if (input.configMap === undefined) parts.push('over the Helm defaults');
-  return `configuration: ${parts.join(' + ')}; profile ${profile}`;
+  const base = values.length > 0 && input.configMap === undefined ? ' over the Helm defaults' : '';
+  return `configuration: ${parts.join(' + ')}${base}; profile ${profile}`;
 }
 
 /**

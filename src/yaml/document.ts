@@ -47,17 +47,20 @@ export interface YamlDocument {
 }
 
 const SYNTAX = 'YAML as kubectl reads it';
-/** Aliases may multiply a small text into a huge one; more nodes than this are refused. */
-const MAX_NODES = 2_000_000;
+/** Aliases may multiply a small text into a huge one; more nodes than this out of aliases are refused. */
+const MAX_EXPANDED = 100_000;
+
+const isMergeKey = (node: Node | null): boolean => isScalar(node) && node.type === 'PLAIN' && node.source === '<<';
 
 class Reader {
   readonly dialect: DialectNote[] = [];
   readonly duplicates: { path: ErrorPath; position: Position }[] = [];
-  readonly places = new Map<string, Position>();
   private readonly lines: LineCounter;
   private readonly document: Document;
-  private nodes = 0;
+  private expanded = 0;
   private readonly open = new Set<Node>();
+  /** Where the node being read stands. */
+  private readonly path: (string | number)[] = [];
 
   constructor(document: Document, lines: LineCounter) {
     this.document = document;
@@ -70,34 +73,41 @@ class Reader {
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   }
 
-  read(node: Node | null, path: ErrorPath): unknown {
-    if (++this.nodes > MAX_NODES) throw new LbtwinError('yaml-too-large', 'aliases expand to too many nodes', { path });
-    const key = JSON.stringify(path);
-    if (!this.places.has(key)) this.places.set(key, this.position(node));
-    if (node === null) return null;
-    if (isAlias(node)) return this.alias(node, path);
-    if (isScalar(node)) return this.scalar(node, path, false);
-    if (isMap(node)) return this.map(node, path);
-    if (isSeq(node)) {
-      return node.items.map((item, i) => this.read(isPair(item) ? null : (item as Node | null), [...path, i]));
-    }
-    return null;
+  private fail(code: string, reason: string): never {
+    throw new LbtwinError(code, reason, { path: [...this.path] });
   }
 
-  private alias(node: Alias, path: ErrorPath): unknown {
-    const target = node.resolve(this.document);
-    if (target === undefined || this.open.has(target)) {
-      throw new LbtwinError('yaml-alias', `alias *${node.source} ${target ? 'contains itself' : 'has no anchor'}`, {
-        path,
-      });
-    }
-    this.open.add(target);
-    const value = this.read(target, path);
-    this.open.delete(target);
+  private below<T>(part: string | number, read: () => T): T {
+    this.path.push(part);
+    const value = read();
+    this.path.pop();
     return value;
   }
 
-  private scalar(node: YamlScalar, path: ErrorPath, isKey: boolean): Scalar {
+  read(node: Node | null): unknown {
+    if (this.open.size > 0 && ++this.expanded > MAX_EXPANDED) {
+      this.fail('yaml-too-large', 'aliases expand to too many nodes');
+    }
+    if (node === null) return null;
+    if (isAlias(node)) return this.alias(node);
+    if (isScalar(node)) return this.scalar(node, false);
+    if (isMap(node)) return this.map(node);
+    if (!isSeq(node)) return null;
+    return node.items.map((item, i) => this.below(i, () => this.read(isPair(item) ? null : (item as Node | null))));
+  }
+
+  private alias(node: Alias): unknown {
+    const target = node.resolve(this.document);
+    if (target === undefined || this.open.has(target)) {
+      this.fail('yaml-alias', `alias *${node.source} ${target === undefined ? 'has no anchor' : 'contains itself'}`);
+    }
+    this.open.add(target!);
+    const value = this.read(target!);
+    this.open.delete(target!);
+    return value;
+  }
+
+  private scalar(node: YamlScalar, isKey: boolean): Scalar {
     const text = typeof node.source === 'string' ? node.source : String(node.value ?? '');
     if (node.type !== 'PLAIN' || node.tag === '!!str' || node.tag === 'tag:yaml.org,2002:str') {
       return String(node.value ?? '');
@@ -105,52 +115,101 @@ class Reader {
     const value = resolveScalar11(text);
     const value12 = resolveScalar12(text);
     if (!Object.is(value, value12)) {
+      const path = isKey ? [...this.path, text] : [...this.path];
       this.dialect.push({ path, position: this.position(node), text, value, value12, isKey });
     }
     return value;
   }
 
-  private map(node: YAMLMap, path: ErrorPath): Record<string, unknown> {
+  private map(node: YAMLMap): Record<string, unknown> {
     const merged: Record<string, unknown> = {};
     const own: Record<string, unknown> = {};
     for (const { key, value } of node.items) {
       const keyNode = key as Node | null;
-      if (isScalar(keyNode) && keyNode.type === 'PLAIN' && keyNode.source === '<<') {
-        this.mergeInto(merged, value as Node | null, path);
+      if (isMergeKey(keyNode)) {
+        this.mergeInto(merged, value as Node | null);
         continue;
       }
-      const name = this.key(keyNode, path);
-      if (Object.hasOwn(own, name)) this.duplicates.push({ path: [...path, name], position: this.position(keyNode) });
-      // The key's place, not the value's, is where a reader looks; an absent value has no place of its own.
-      this.places.set(JSON.stringify([...path, name]), this.position((value as Node | null) ?? keyNode));
-      define(own, name, this.read(value as Node | null, [...path, name]));
+      const name = this.key(keyNode);
+      if (Object.hasOwn(own, name)) {
+        this.duplicates.push({ path: [...this.path, name], position: this.position(keyNode) });
+      }
+      define(
+        own,
+        name,
+        this.below(name, () => this.read(value as Node | null)),
+      );
     }
     for (const name of Object.keys(merged)) if (!Object.hasOwn(own, name)) define(own, name, merged[name]);
     return own;
   }
 
-  private key(node: Node | null, path: ErrorPath): string {
+  private key(node: Node | null): string {
     if (isScalar(node)) {
-      const value = this.scalar(node, [...path, String(node.value ?? '')], true);
+      const value = this.scalar(node, true);
       return value === null ? 'null' : String(value);
     }
     if (isAlias(node)) {
       const target = node.resolve(this.document);
-      if (isScalar(target)) return this.key(target as Node, path);
+      if (isScalar(target)) return this.key(target as Node);
     }
-    throw new LbtwinError('yaml-key', 'a map key must be a scalar', { path });
+    return this.fail('yaml-key', 'a map key must be a scalar');
   }
 
   /** `<<: *base` or `<<: [*a, *b]`: earlier maps win over later ones, the map's own keys over all. */
-  private mergeInto(out: Record<string, unknown>, node: Node | null, path: ErrorPath): void {
+  private mergeInto(out: Record<string, unknown>, node: Node | null): void {
     const list = isSeq(node) ? (node.items as (Node | null)[]) : [node];
     for (const item of list) {
-      const value = this.read(item, [...path, '<<']);
+      const value = this.read(item);
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new LbtwinError('yaml-merge', 'a merge key (<<) takes a map or a list of maps', { path });
+        this.fail('yaml-merge', 'a merge key (<<) takes a map or a list of maps');
       }
-      for (const [name, entry] of Object.entries(value)) if (!Object.hasOwn(out, name)) define(out, name, entry);
+      for (const [name, entry] of Object.entries(value as object)) {
+        if (!Object.hasOwn(out, name)) define(out, name, entry);
+      }
     }
+  }
+
+  /** The place of the value at a path, or of the nearest one around it that exists. */
+  locate(path: ErrorPath): Position {
+    let at: Node | null = this.document.contents as Node | null;
+    let found: Node | null = at;
+    for (const part of path) {
+      const next = this.child(at, part);
+      if (next === undefined) break;
+      at = next.value;
+      // An absent value has no place of its own: its key's.
+      found = next.value ?? next.key;
+    }
+    return this.position(found);
+  }
+
+  private child(node: Node | null, part: string | number): { key: Node | null; value: Node | null } | undefined {
+    if (isAlias(node)) return this.child(node.resolve(this.document) ?? null, part);
+    if (isSeq(node)) {
+      const item = typeof part === 'number' ? node.items[part] : undefined;
+      return item === undefined ? undefined : { key: null, value: item as Node | null };
+    }
+    if (!isMap(node)) return undefined;
+    const pair = node.items.findLast(
+      ({ key }) => !isMergeKey(key as Node | null) && this.named(key as Node | null, part),
+    );
+    if (pair !== undefined) return { key: pair.key as Node | null, value: pair.value as Node | null };
+    for (const { key, value } of node.items) {
+      if (!isMergeKey(key as Node | null)) continue;
+      for (const base of isSeq(value) ? (value.items as Node[]) : [value as Node | null]) {
+        const inherited = this.child(base, part);
+        if (inherited !== undefined) return inherited;
+      }
+    }
+    return undefined;
+  }
+
+  private named(key: Node | null, part: string | number): boolean {
+    const node = isAlias(key) ? key.resolve(this.document) : key;
+    if (!isScalar(node)) return false;
+    if (String(node.value ?? '') === String(part)) return true;
+    return node.type === 'PLAIN' && typeof node.source === 'string' && String(resolveScalar11(node.source)) === part;
   }
 }
 
@@ -181,19 +240,13 @@ export function readYaml(text: string): YamlDocument[] {
     }
     if (document.contents === null) continue;
     const reader = new Reader(document as Document, lines);
-    const value = reader.read(document.contents as Node, []);
+    const value = reader.read(document.contents as Node);
     if (value === null) continue;
     documents.push({
       value,
       dialect: reader.dialect,
       duplicates: reader.duplicates,
-      positionOf(path: ErrorPath): Position {
-        for (let n = path.length; n >= 0; n--) {
-          const place = reader.places.get(JSON.stringify(path.slice(0, n)));
-          if (place !== undefined) return place;
-        }
-        return { line: 1, column: 1 };
-      },
+      positionOf: (path) => reader.locate(path),
     });
   }
   return documents;

@@ -297,3 +297,8 @@ KubeProxyReplacement Details:
     expect((await runCli(['install', 'check'])).code).toBe(2);
   });
 });
+
+it('the examples are accepted, or refused as they say', async () => {
+  expect((await runCli(['validate', 'examples/values.yaml'])).code).toBe(0);
+  expect((await runCli(['validate', 'examples/policies'])).out).toContain('port-65536.yaml:14:21: error');
+});
