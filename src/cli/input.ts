@@ -1,4 +1,4 @@
-import { LbtwinError } from '../errors.ts';
+import { type ErrorPath, LbtwinError } from '../errors.ts';
 import type { ChangeReport } from '../k8s/control-plane.ts';
 import { formatRef, type ObjectRef } from '../k8s/objects/fields.ts';
 import type { RawObject } from '../k8s/raw.ts';
@@ -76,11 +76,17 @@ export function checkObjects(report: ChangeReport, batch: ObjectBatch, args: Arg
   tellLines(lines, io);
 }
 
-function place(batch: ObjectBatch, raw: RawObject | undefined): string {
+function place(batch: ObjectBatch, raw: RawObject | undefined, path: ErrorPath = []): string {
   const origin = raw === undefined ? undefined : batch.origins.get(raw);
   if (origin === undefined) return '';
-  const { line, column } = positionOf(origin, []);
+  const { line, column } = positionOf(origin, path);
   return `${origin.source.name}:${line}:${column}: `;
+}
+
+/** Where a path into an object stands, as `file:line:column: `; empty for an object that was not read. */
+export function placeOf(batch: ObjectBatch): (object: ObjectRef, path: ErrorPath) => string {
+  const sourceOf = sources(batch);
+  return (object, path) => place(batch, sourceOf(object), path);
 }
 
 /** The object that a reference means; of several by one name the last, which is the one that counts. */

@@ -69,6 +69,16 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'what replaces kube-proxy and how, as `cilium-dbg status --verbose`',
     load: () => import('./commands/status.ts'),
   },
+  diff: {
+    group: 'Compare and check',
+    summary: 'two states of a cluster: what changes on which node, and which flows move',
+    load: () => import('./commands/diff.ts'),
+  },
+  lint: {
+    group: 'Compare and check',
+    summary: 'what the objects imply that their owner should know',
+    load: () => import('./commands/lint.ts'),
+  },
   'snat plan': {
     group: 'Plan and measure',
     summary: 'how many flows to one destination a node can translate',
