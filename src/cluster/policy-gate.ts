@@ -1,6 +1,6 @@
 import { formatPath, LbtwinError } from '../errors.ts';
 import { ICMP } from '../net/headers.ts';
-import { formatOrigin, PolicyDirection } from '../policy/index.ts';
+import { formatOrigin, partyName, PolicyDirection, type PolicyParty } from '../policy/index.ts';
 import type { IdentityBook } from './identities.ts';
 import { isIcmp, type PacketParts } from './packet-view.ts';
 import { addressOf } from './kernel.ts';
@@ -18,7 +18,10 @@ export interface PolicyAnswer {
   readonly redirect: string | undefined;
 }
 
-/** Network policy where packets pass it: at pods, after service translation. */
+/** Whose policy is asked: a pod's, or the host's of a node. */
+export type PolicySubject = { readonly pod: TopologyPod } | { readonly host: string };
+
+/** Network policy where packets pass it: at pods after service translation, and at hosts. */
 export class PolicyGate {
   readonly #identities: IdentityBook;
 
@@ -27,14 +30,19 @@ export class PolicyGate {
   }
 
   /** Undefined where no policy governs this side. @throws LbtwinError `policy-conflict`, `policy-undecided` */
-  check(pod: TopologyPod, parts: PacketParts, frame: Uint8Array, side: 'egress' | 'ingress'): PolicyAnswer | undefined {
+  check(
+    subject: PolicySubject,
+    parts: PacketParts,
+    frame: Uint8Array,
+    side: 'egress' | 'ingress',
+  ): PolicyAnswer | undefined {
     const { policy } = this.#identities;
-    const name = `${pod.namespace}/${pod.name}`;
-    if (!policy.pods.has(name)) return undefined;
+    const party = this.#party(subject);
+    if (party === undefined) return undefined;
     const remote = addressOf(parts.family, side === 'egress' ? parts.daddr : parts.saddr);
     const direction = side === 'egress' ? PolicyDirection.EGRESS : PolicyDirection.INGRESS;
     const icmp = isIcmp(parts.protocol);
-    const verdict = policy.verdict({ kind: 'pod', name }, policy.partyAt(remote), direction, {
+    const verdict = policy.verdict(party, policy.partyAt(remote), direction, {
       proto: parts.protocol,
       port: parts.dport,
       ...(icmp ? { icmpType: frame[parts.l4 + ICMP.TYPE] ?? 0, icmpCode: frame[parts.l4 + ICMP.CODE] ?? 0 } : {}),
@@ -43,7 +51,7 @@ export class PolicyGate {
     if (verdict.undecided) {
       throw new LbtwinError(
         'policy-undecided',
-        `${side} of pod ${name}: the agent's entries depend on the order in which it takes its rules, which is random`,
+        `${side} of ${partyName(party)}: the agent's entries depend on the order in which it takes its rules, which is random`,
         { allowed: 'policies whose result does not depend on it: `lbtwin policy lint` names the rules' },
       );
     }
@@ -54,5 +62,14 @@ export class PolicyGate {
       rules: verdict.decidedBy.map(({ rule }) => `${formatOrigin(rule.origin)} ${formatPath(rule.path)}`),
       redirect: verdict.redirect === undefined ? undefined : verdict.redirect.listener || verdict.redirect.parser,
     };
+  }
+
+  #party(subject: PolicySubject): PolicyParty | undefined {
+    const { policy } = this.#identities;
+    if ('host' in subject) {
+      return policy.objects.nodes.has(subject.host) ? { kind: 'node', name: subject.host } : undefined;
+    }
+    const name = `${subject.pod.namespace}/${subject.pod.name}`;
+    return policy.pods.has(name) ? { kind: 'pod', name } : undefined;
   }
 }

@@ -10,7 +10,7 @@ import { accessesOf, type Hop, type JourneyDrop } from './journey.ts';
 import { addressOf, decapsulated, encapsulated, forwarded, isLoopback, readdressed, withMacs } from './kernel.ts';
 import { dropReasonName } from '../net/drop-reason.ts';
 import type { Masquerade } from './masquerade.ts';
-import type { PolicyGate } from './policy-gate.ts';
+import type { PolicyGate, PolicySubject } from './policy-gate.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import { Device } from './options.ts';
 import type { TopologyNode, TopologyPod } from './topology.ts';
@@ -212,6 +212,9 @@ export class Walk {
   #output(frame: Uint8Array, parts: PacketParts, node: TwinNode): Step | Arrival {
     const destination = addressOf(parts.family, parts.daddr);
     if (node.owns(destination) || isLoopback(destination)) return this.#own(frame, parts, node);
+    // The host firewall of the sender, where it is on.
+    const refused = this.#policy(frame, node, { host: node.name }, 'egress');
+    if (refused !== undefined) return refused;
     const pod = node.podAt(destination);
     if (pod !== undefined) {
       this.#quiet(node.name, 'host stack', frame, frame, 'to a pod of this node');
@@ -286,7 +289,8 @@ export class Walk {
       this.#quiet(node.name, 'iptables', frame, out, 'masquerading undone');
       return { frame: out, place: { at: 'stack', node, mark: 0 } };
     }
-    return { kind: 'host', node, frame, parts };
+    const shut = this.#policy(frame, node, { host: node.name }, 'ingress');
+    return shut ?? { kind: 'host', node, frame, parts };
   }
 
   #netdevOut(frame: Uint8Array, parts: PacketParts, node: TwinNode, mark: number): Step | Arrival {
@@ -299,14 +303,14 @@ export class Walk {
   #podOut(frame: Uint8Array, parts: PacketParts, node: TwinNode, pod: TopologyPod): Step | Arrival {
     const { verdict, ended } = this.#receive(frame, node, 'fromContainer', { pod: node.interfaceOf(pod) });
     if (ended !== undefined) return ended;
-    const refused = this.#policy(verdict.frame!, node, pod, 'egress');
+    const refused = this.#policy(verdict.frame!, node, { pod }, 'egress');
     if (refused !== undefined) return refused;
     const target = node.podByIfindex(verdict.redirect?.ifindex ?? -1);
     if (target === undefined) return this.#follow(verdict, node, 'fromContainer');
     const out = verdict.frame!;
     const found = partsOf(out) ?? parts;
     if (target !== pod) {
-      const shut = this.#policy(out, node, target, 'ingress');
+      const shut = this.#policy(out, node, { pod: target }, 'ingress');
       if (shut !== undefined) return shut;
     }
     // With endpoint routes the other pod's own program comes next; the program's answers to the sender are final.
@@ -323,7 +327,7 @@ export class Walk {
     hook: 'toContainer' | 'podPolicy',
     mark: number,
   ): Step | Arrival {
-    const refused = this.#policy(frame, node, pod, 'ingress');
+    const refused = this.#policy(frame, node, { pod }, 'ingress');
     if (refused !== undefined) return refused;
     const parts = partsOf(frame)!;
     const sourceIdentity = node.datapath.tables.of(parts.family).ipCache.lookup(parts.saddr, 0)?.identity ?? 0;
@@ -334,19 +338,20 @@ export class Walk {
   }
 
   /** Asks network policy about a new flow; answers and related packets pass by their conntrack entry. */
-  #policy(frame: Uint8Array, node: TwinNode, pod: TopologyPod, side: 'egress' | 'ingress'): Arrival | undefined {
+  #policy(frame: Uint8Array, node: TwinNode, subject: PolicySubject, side: 'egress' | 'ingress'): Arrival | undefined {
     const { policy } = this.#context;
     const parts = partsOf(frame);
     if (policy === undefined || this.#direction === 'reply' || parts === undefined || isIcmpError(frame, parts)) {
       return undefined;
     }
-    const said = policy.check(pod, parts, frame, side);
+    const said = policy.check(subject, parts, frame, side);
+    const who = 'host' in subject ? `host ${subject.host}` : `${subject.pod.namespace}/${subject.pod.name}`;
     if (said === undefined) return undefined;
     const detail = { match: said.match, rules: said.rules };
     const events: TraceEvent[] = [
       {
         kind: 'decision',
-        what: `${side} policy of ${pod.namespace}/${pod.name}`,
+        what: `${side} policy of ${who}`,
         result: said.allowed ? 'allowed' : 'denied',
         detail,
       },
@@ -366,7 +371,7 @@ export class Walk {
     const drop = { code: said.code, name: dropReasonName(said.code) };
     this.#write(node.name, hook, frame, undefined, 'denied', events, drop);
     const by = said.rules.length > 0 ? `by ${said.rules.join(', ')}` : 'since no rule allows it and policy is enforced';
-    const reason = `${side} of ${pod.namespace}/${pod.name} is denied ${by}`;
+    const reason = `${side} of ${who} is denied ${by}`;
     return { kind: 'dropped', drop: this.#drop(drop.code, drop.name, node.name, hook), reason };
   }
 

@@ -185,6 +185,26 @@ describe('policy on the way', () => {
       dropReason: { code: 133, name: 'POLICY', hook: 'ingress policy' },
     });
   });
+
+  it('the host firewall guards the node itself, where it is on', () => {
+    const guard = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumClusterwideNetworkPolicy',
+      metadata: { name: 'hosts' },
+      spec: { nodeSelector: {}, ingress: [{ fromEntities: ['cluster'] }], egress: [{ toEntities: ['cluster'] }] },
+    };
+    const ask = (from: string, to: string, enabled: boolean) =>
+      send({ from, to }, lb({}, { hostFirewall: { enabled } }), [...shop(), guard]).outcome;
+    const outside = 'external:198.51.100.7:40000';
+    const denied = (hook: string) => ({
+      kind: 'dropped',
+      dropReason: { code: 133, name: 'POLICY', node: 'node-1', hook },
+    });
+    expect(ask(outside, '192.168.0.1:22/TCP', true)).toMatchObject(denied('ingress policy'));
+    expect(ask(outside, '192.168.0.1:22/TCP', false).kind).not.toBe('dropped');
+    expect(ask('pod:shop/client', '192.168.0.1:22/TCP', true).kind).not.toBe('dropped');
+    expect(ask('node:node-1', '198.51.100.9:443/TCP', true)).toMatchObject(denied('egress policy'));
+  });
 });
 
 describe('over time', () => {
