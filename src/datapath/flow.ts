@@ -1,3 +1,4 @@
+import { LbtwinError } from '../errors.ts';
 import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import type { FrameSpec } from '../net/frame.ts';
 import { ETH, EtherType, ICMP, Icmp6Type, IcmpType, IPV4, IPV6, SCTP, TCP, TcpFlag, UDP } from '../net/headers.ts';
@@ -46,6 +47,8 @@ export class FlowRunner {
 
   /**
    * Sends a packet of `flow` through a hook: `Act`, or a negative drop reason; the rest is in `context`.
+   * @throws LbtwinError `family-mismatch`
+   *
    * `flow.length` (of the IP packet) matters to byte counters and MTU checks only.
    */
   run(hook: Hook, flow: FrameSpec, options: ReceiveOptions): number {
@@ -112,6 +115,9 @@ function headerSize(protocol: number): number {
 /** Writes Ethernet, IP and L4 headers; what `flow.length` adds is zeros. */
 function writePacket(packet: PacketBuffer, flow: FrameSpec): void {
   const { family } = flow.source;
+  if (flow.destination.family !== family) {
+    throw new LbtwinError('family-mismatch', 'source and destination differ in family', { path: ['destination'] });
+  }
   const protocol = isIcmp(flow.protocol) ? (family === 4 ? Protocol.ICMP : Protocol.ICMPV6) : flow.protocol;
   const ip = family === 4 ? IPV4.SIZE : IPV6.SIZE;
   const least = ip + headerSize(protocol);

@@ -27,6 +27,16 @@ export type Hook =
   /** The policy program of a pod, to which another program hands a packet (`Verdict.delivered`). */
   | 'podPolicy';
 
+export const HOOKS: readonly Hook[] = [
+  'xdp',
+  'fromNetdev',
+  'toNetdev',
+  'fromOverlay',
+  'fromContainer',
+  'toContainer',
+  'podPolicy',
+];
+
 /** No IP packet of an enabled family: not the programs' business. */
 const NOT_OURS = 1;
 

@@ -1,6 +1,6 @@
 export { Act, HookContext, identityMark, identityOfMark, Mark, RedirectKind, Transfer } from './context.ts';
 export * from './flow.ts';
-export type { Hook } from './hooks.ts';
+export { type Hook, HOOKS } from './hooks.ts';
 export * from './metrics.ts';
 export * from './node.ts';
 export { NodeFamily } from './node-family.ts';

@@ -10,7 +10,7 @@ import type { TunnelProtocol } from '../net/tunnel.ts';
 import { type Mac, ZERO_MAC } from '../node/mac.ts';
 import { NodeTables } from '../node/tables.ts';
 import { HookContext } from './context.ts';
-import { type Hook, runHook } from './hooks.ts';
+import { type Hook, HOOKS, runHook } from './hooks.ts';
 import { Metrics } from './metrics.ts';
 import { NodeFamily } from './node-family.ts';
 import type { PodInterface } from './pod-family.ts';
@@ -119,15 +119,17 @@ export class Node {
 
   /**
    * Runs a frame (which starts with its Ethernet header) through a hook. Frames of any bytes have a verdict.
-   * @throws LbtwinError `not-modelled` for services that the twin cannot decide, `random-required`
+   * @throws LbtwinError `unknown-hook`, `invalid-frame`, `invalid-time`, with nothing done; `not-modelled` for services that
+   *   the twin cannot decide and `random-required`, with what the packet had written until then
    */
   receive(hook: Hook, frame: Uint8Array, options: ReceiveOptions): Verdict {
+    checkPacket(hook, frame, options);
     const ctx = this.#context;
     return verdictOf(ctx, this.process(hook, frame, options, ctx));
   }
 
   /**
-   * The same without making a value of it: `Act` or a negative drop reason, the rest in the context, which is overwritten by the
+   * The same without checking its arguments and without making a value of it: `Act` or a negative drop reason, the rest in the context, which is overwritten by the
    * next packet. For callers in a hurry.
    */
   process(hook: Hook, frame: Uint8Array, options: ReceiveOptions, ctx: HookContext = this.#context): number {
@@ -168,6 +170,26 @@ function noRandom(): number {
     path: ['random'],
     allowed: 'a function that returns a u32',
   });
+}
+
+const LAST_SECOND = 0xffff_ffff;
+
+function checkPacket(hook: Hook, frame: Uint8Array, { now }: ReceiveOptions): void {
+  if (!HOOKS.includes(hook)) {
+    throw new LbtwinError('unknown-hook', `${JSON.stringify(hook)} is no hook`, {
+      path: ['hook'],
+      allowed: HOOKS.join(', '),
+    });
+  }
+  if (!(frame instanceof Uint8Array)) {
+    throw new LbtwinError('invalid-frame', 'a frame is bytes', { path: ['frame'], allowed: 'a Uint8Array' });
+  }
+  if (typeof now !== 'number' || !(now >= 0) || now >= LAST_SECOND + 1) {
+    throw new LbtwinError('invalid-time', `${String(now)} is no time of the clock`, {
+      path: ['now'],
+      allowed: `seconds, 0..${LAST_SECOND}`,
+    });
+  }
 }
 
 function checkAddresses(options: DatapathOptions, addresses: NodeAddresses): void {

@@ -150,6 +150,25 @@ describe('configurations that cannot be', () => {
   });
 });
 
+describe('arguments', () => {
+  it('a hook, bytes and a time: anything else is refused, with nothing done', () => {
+    const node = makeNode();
+    const wrong: readonly [unknown, unknown, unknown, string][] = [
+      ['ingress', plain4, 1, 'unknown-hook'],
+      ['xdp', [...plain4], 1, 'invalid-frame'],
+      ['xdp', plain4, -1, 'invalid-time'],
+      ['xdp', plain4, Number.NaN, 'invalid-time'],
+      ['xdp', plain4, 2 ** 32, 'invalid-time'],
+    ];
+    for (const [hook, bytes, now, code] of wrong) {
+      const call = (): unknown => node.receive(hook as 'xdp', bytes as Uint8Array, { now: now as number });
+      expect(call).toThrow(expect.objectContaining({ code }));
+    }
+    expect(node.v4.conntrack.tcp.size).toBe(0);
+    expect(node.receive('xdp', plain4, { now: 2 ** 32 - 0.5 }).action).toBe('XDP_TX');
+  });
+});
+
 describe('a caller in a hurry', () => {
   it('gets the answer without a value being made, in a context of its own', () => {
     const ctx = new HookContext(new GuardedBuffer());

@@ -322,6 +322,43 @@ describe('DSR', () => {
       expect(formatWords(family, words)).toBe(names.frontend);
     }
   });
+
+  it('too big with IP options: quoted with the wrong port and checksum, unless the defect is off', () => {
+    for (const dsrIcmp4Options of [true, false]) {
+      const node = makeNode({ backends: [1], options: { mode: 'dsr', defects: { dsrIcmp4Options } } });
+      const plain = frame(WORLD[4].client, WORLD[4].frontend, { protocol: Protocol.UDP, length: 1490 });
+      const bytes = Uint8Array.from([...plain.subarray(0, 34), 1, 1, 1, 1, ...plain.subarray(34)]);
+      bytes[14] = 0x46;
+      new DataView(bytes.buffer).setUint16(16, 1494);
+      const { packet, headers } = parse(node.receive('xdp', bytes, { now: 1 }).frame!);
+      const inner = headers.l4 + 8;
+      expect(packet.u16(inner + 10) === ipv4Checksum(packet, inner, 24)).toBe(!dsrIcmp4Options);
+      expect(packet.u16(inner + 24 + 2)).toBe(dsrIcmp4Options ? BACKEND_PORT : PORT);
+      expect(packet.u16(inner + 20 + 2)).toBe(dsrIcmp4Options ? PORT : 0x0101);
+    }
+  });
+
+  it('too big for IPIP: quoted as sent to the backend and the port of the client, unless the defect is off', () => {
+    for (const family of [4, 6] as const) {
+      for (const dsrIcmpIpipService of [true, false]) {
+        const options = {
+          mode: 'dsr',
+          dsrDispatch: 'ipip',
+          acceleration: 'native',
+          defects: { dsrIcmpIpipService },
+        } as const;
+        const node = makeNode({ backends: [1], options });
+        const names = WORLD[family];
+        const request = frame(names.client, names.frontend, { protocol: Protocol.UDP, length: 1499 });
+        const { packet, headers } = parse(node.receive('xdp', request, { now: 1 }).frame!);
+        const inner = headers.l4 + 8;
+        const words = new Uint32Array(4);
+        packet.words(inner + (family === 4 ? 16 : 24), wordsOf(family), words, 0);
+        expect(formatWords(family, words)).toBe(dsrIcmpIpipService ? names.remote[0] : names.frontend);
+        expect(packet.u16(inner + (family === 4 ? 20 : 40) + 2)).toBe(dsrIcmpIpipService ? 40000 : PORT);
+      }
+    }
+  });
 });
 
 describe('answers and refusals', () => {
