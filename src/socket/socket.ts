@@ -72,6 +72,8 @@ export class Socket {
   /** The peer that the kernel knows: the backend, where a service was translated. */
   #peer: Endpoint | undefined;
   #closed = false;
+  /** What the next call is told, once. */
+  #pending: ErrnoName | undefined;
 
   /** @throws LbtwinError `invalid-u64` */
   constructor(host: SocketHost, options: SocketOptions) {
@@ -91,6 +93,8 @@ export class Socket {
   /** connect(). With UDP it may be called again. @throws LbtwinError `family-mismatch`, `socket-closed` */
   connect(to: Endpoint): SocketResult {
     this.#check(to);
+    if (this.protocol === Protocol.TCP && this.#peer !== undefined) return { errno: 'EISCONN' };
+    this.#pending = undefined;
     const hook = this.protocol === UDP_LITE ? undefined : this.#run('connect', this.family, to);
     if (hook !== undefined && hook.result !== 0) return { errno: errnoName(hook.result), hook };
     const peer = reachable(hook?.left ?? to);
@@ -106,6 +110,7 @@ export class Socket {
   sendTo(to: Endpoint): SocketResult {
     this.#check(to);
     if (to.port === 0) return { errno: 'EINVAL' };
+    if (this.#pending !== undefined) return this.#told();
     const hook = this.#sendmsg(to);
     if (hook.result !== 0) return { errno: errnoName(hook.result), hook };
     if (hook.left.port === 0) return { errno: 'EINVAL', hook };
@@ -115,8 +120,9 @@ export class Socket {
   /** send() on a connected socket. @throws LbtwinError `socket-closed` */
   send(): SocketResult {
     this.#check();
+    if (this.#pending !== undefined) return this.#told();
     const peer = this.#peer;
-    if (peer === undefined) return { errno: 'ENOTCONN' };
+    if (peer === undefined) return { errno: this.protocol === Protocol.TCP ? 'EPIPE' : 'EDESTADDRREQ' };
     // A dual-stack socket hands its mapped peer to IPv4 as a destination of its own, so that the program runs again.
     if (this.protocol !== Protocol.TCP && this.family === 6 && isMapped(peer.address)) {
       const hook = this.#sendmsg(peer);
@@ -161,9 +167,19 @@ export class Socket {
     this.#peer = undefined;
   }
 
-  /** The kernel drops the socket, as the agent asks for with UDP sockets of deleted backends; see `socketsToDestroy`. */
+  /**
+   * What the agent does to UDP sockets of deleted backends (`socketsToDestroy`): the next call is told ECONNABORTED, and the socket has no
+   * peer any more.
+   */
   destroy(): void {
     this.#peer = undefined;
+    this.#pending = 'ECONNABORTED';
+  }
+
+  #told(): SocketResult {
+    const errno = this.#pending!;
+    this.#pending = undefined;
+    return { errno };
   }
 
   #sendmsg(to: Endpoint): HookRun {

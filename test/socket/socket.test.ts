@@ -66,6 +66,15 @@ describe('connect', () => {
     expect(connect(node, VIP, POD)).toMatchObject({ hook: { outcome: 'l7-in-pod' } });
   });
 
+  it('connects a TCP socket once', () => {
+    const node = new TestNode();
+    const socket = new Socket(node, { cookie: 5 });
+    expect(socket.send().errno).toBe('EPIPE');
+    expect(socket.connect(parseEndpoint(VIP)).errno).toBe('OK');
+    expect(socket.connect(parseEndpoint(VIP)).errno).toBe('EISCONN');
+    expect(socket.send()).toMatchObject({ errno: 'OK', to: parseEndpoint(VIP) });
+  });
+
   it('reports its steps, and the answer does not depend on it', () => {
     const node = new TestNode();
     node.add({ frontend: VIP, backends: ['10.0.0.1:8080'] });
@@ -130,7 +139,9 @@ describe('UDP', () => {
     });
     expect(socketsToDestroy(n.lb, [socket, other], parseEndpoint('10.0.0.1:53'))).toEqual([socket]);
     socket.destroy();
-    expect(socket.send().errno).toBe('ENOTCONN');
+    expect([socket.send().errno, socket.send().errno]).toEqual(['ECONNABORTED', 'EDESTADDRREQ']);
+    expect(socket.getPeerName().errno).toBe('ENOTCONN');
+    expect(socket.connect(parseEndpoint('10.96.0.10:53')).errno).toBe('EHOSTUNREACH');
   });
 
   it('shows replies as the service used last when two share a backend', () => {
