@@ -29,6 +29,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'which frontends, client ports and table slots reach a backend',
     load: () => import('./commands/who.ts'),
   },
+  run: {
+    group: 'Compare and check',
+    summary: 'run scenario files and compare with what they expect',
+    load: () => import('./commands/run.ts'),
+  },
   trace: {
     group: 'Ask',
     summary: "a packet's whole way through the cluster, and its answer's",

@@ -114,7 +114,7 @@ class ExchangeRun {
     const netnsCookie = from.kind === 'pod' ? netnsCookieOf(from.pod) : node.sockets.options.hostNetnsCookie;
     const socket = new Socket(host, { cookie: cookie(), netnsCookie, protocol: to.protocol, family });
     const events: TraceEvent[] = [];
-    socket.trace = { event: (event) => events.push(event) };
+    if (this.#context.record) socket.trace = { event: (event) => events.push(event) };
     const udp = to.protocol === Protocol.UDP;
     const result = udp ? socket.sendTo(to) : socket.connect(to);
     socket.trace = undefined;
@@ -134,7 +134,7 @@ class ExchangeRun {
 
   #writeSocket(node: TwinNode, result: SocketResult, events: readonly TraceEvent[]): void {
     const { to, from } = this.#request;
-    if (result.hook === undefined) return;
+    if (result.hook === undefined || !this.#context.record) return;
     const view = (endpoint: Endpoint) => ({
       protocol: protocolName(to.protocol),
       source: from.kind === 'pod' ? `${from.pod.namespace}/${from.pod.name}` : node.name,

@@ -33,22 +33,22 @@ export interface ClusterSettings {
 
 /** One node with everything that runs on it: control plane, maps, packet programs, socket programs. */
 export class TwinNode {
-  readonly plane: ControlPlane;
+  #plane: ControlPlane;
   /** What the control plane said to the objects it began with. */
   readonly report: ChangeReport;
   #topology: TopologyNode;
   #datapath: Node;
   #sockets: SocketLb | undefined;
   #pods: ReadonlyMap<number, TopologyPod>;
-  readonly #settings: ClusterSettings;
+  #settings: ClusterSettings;
 
   constructor(topology: Topology, self: TopologyNode, objects: readonly RawObject[], settings: ClusterSettings) {
     const { config } = settings;
     this.#topology = self;
     this.#settings = settings;
     this.#pods = podsOf(topology, self);
-    this.plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: self.name, maps: lbMapsOf(config) });
-    this.plane.setNode({ labels: self.labels, addresses: addressesOf(self) });
+    this.#plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: self.name, maps: lbMapsOf(config) });
+    this.plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self) });
     this.report = this.plane.apply(objects);
     const tables = new NodeTables({ neighbours: config.maps.neigh, fragments: config.maps.fragments });
     fillNodeTables(tables, topology, self, config, settings.identityOf);
@@ -56,7 +56,25 @@ export class TwinNode {
     this.#sockets = this.#makeSockets();
   }
 
-  #makeDatapath(tables: NodeTables): Node {
+  /** The agent starts anew: on its maps, with the flows that it has. */
+  restart(topology: Topology, objects: readonly RawObject[], settings: ClusterSettings): void {
+    this.#settings = settings;
+    const { config } = settings;
+    this.#plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: this.name, maps: this.plane.maps });
+    this.#plane.restart();
+    this.#refresh(topology);
+    this.#plane.apply(objects);
+    this.#plane.prune();
+    this.#datapath = this.#makeDatapath(this.#datapath.tables, this.#datapath);
+    this.#sockets = this.#makeSockets();
+  }
+
+  get plane(): ControlPlane {
+    return this.#plane;
+  }
+
+  /** `before`: the datapath whose flows are taken over. */
+  #makeDatapath(tables: NodeTables, before?: Node): Node {
     const { config, mtu, defects } = this.#settings;
     const self = this.#topology;
     return new Node({
@@ -73,6 +91,12 @@ export class TwinNode {
       },
       lb: this.plane.maps,
       tables,
+      ...(before === undefined
+        ? {}
+        : {
+            conntrack: { v4: before.v4.conntrack, v6: before.v6.conntrack },
+            nat: { v4: before.v4.nat, v6: before.v6.nat },
+          }),
     });
   }
 
@@ -110,11 +134,14 @@ export class TwinNode {
     const self = topology.nodes.get(this.name);
     // A node without objects keeps what it knew: its agent gets no more events about itself.
     if (self === undefined) return;
+    const moved = addressesOf(this.#topology).join() !== addressesOf(self).join();
     this.#topology = self;
     this.#pods = podsOf(topology, self);
-    this.plane.setNode({ labels: self.labels, addresses: addressesOf(self) });
+    this.plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self) });
     const { config, identityOf } = this.#settings;
     fillNodeTables(this.#datapath.tables, topology, self, config, identityOf);
+    // The programs are loaded anew with the addresses that the node has now; flows stay.
+    if (moved) this.#datapath = this.#makeDatapath(this.#datapath.tables, this.#datapath);
   }
 
   /** Forgets all flows: conntrack, NAT, affinity, sockets; what the control plane wrote stays. */
@@ -181,8 +208,11 @@ const FIRST_POD_NETNS_COOKIE = 4000;
 export const netnsCookieOf = (pod: TopologyPod): U64 =>
   u64(pod.hostNetwork ? HOST_NETNS_COOKIE : FIRST_POD_NETNS_COOKIE + pod.endpointId);
 
-const addressesOf = (self: TopologyNode): NodeAddressInput[] =>
-  self.addresses.map((address) => ({ address: formatAddress(address), device: 'eth0' }));
+const addressesOf = (self: TopologyNode): string[] =>
+  [...self.addresses, ...self.routers].map((one) => formatAddress(one));
+
+const nodePortAddresses = (self: TopologyNode): NodeAddressInput[] =>
+  self.addresses.map((address) => ({ address, device: 'eth0' }));
 
 const podsOf = (topology: Topology, self: TopologyNode): Map<number, TopologyPod> =>
   new Map([...topology.pods.values()].filter(({ node }) => node === self.name).map((pod) => [pod.ifindex, pod]));

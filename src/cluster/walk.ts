@@ -60,6 +60,8 @@ export interface WalkContext {
   readonly masquerade: Masquerade;
   node(topology: TopologyNode): TwinNode;
   assume(sentence: string): void;
+  /** Whether the diary is kept: events, views and frames of every hop. Without it a packet costs a tenth. */
+  readonly record: boolean;
   /** What network policy says; undefined where nothing is enforced. */
   readonly policy: PolicyGate | undefined;
 }
@@ -74,6 +76,7 @@ const isArrival = (next: Step | Arrival): next is Arrival => 'kind' in next;
 /** Takes frames from hook to hook until they end somewhere, and keeps the diary. */
 export class Walk {
   readonly hops: Hop[] = [];
+  #count = 0;
   readonly #context: WalkContext;
   readonly #direction: Hop['direction'];
 
@@ -84,7 +87,7 @@ export class Walk {
 
   run(frame: Uint8Array, place: Place): Arrival {
     let step: Step = { frame, place };
-    while (this.hops.length < MAX_HOPS) {
+    while (this.#count < MAX_HOPS) {
       const next = this.#next(step);
       if (isArrival(next)) return next;
       step = next;
@@ -383,11 +386,16 @@ export class Walk {
     options: Partial<ReceiveOptions>,
   ): { verdict: Verdict; ended?: Arrival } {
     const events: TraceEvent[] = [];
-    const trace: Trace = { event: (event) => events.push(event) };
-    const { now, random } = this.#context;
+    const { now, random, record } = this.#context;
+    const trace: Trace | undefined = record ? { event: (event) => events.push(event) } : undefined;
     let verdict: Verdict;
     try {
-      verdict = node.datapath.receive(hook, frame, { now, random, trace, ...options });
+      verdict = node.datapath.receive(hook, frame, {
+        now,
+        random,
+        ...(trace === undefined ? {} : { trace }),
+        ...options,
+      });
     } catch (error) {
       if (!(error instanceof LbtwinError) || error.code !== 'not-modelled') throw error;
       this.#write(node.name, hook, frame, undefined, 'undecided', events);
@@ -430,6 +438,8 @@ export class Walk {
     events: readonly TraceEvent[],
     drop?: { readonly code: number; readonly name: string },
   ): void {
+    this.#count++;
+    if (!this.#context.record) return;
     const [from, to] = [viewOf(before), after === undefined ? undefined : viewOf(after)];
     this.hops.push({
       node,
