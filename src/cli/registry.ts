@@ -49,6 +49,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'who reaches a service how: clients, frontends, nodes, backends, source addresses',
     load: () => import('./commands/matrix.ts'),
   },
+  mtu: {
+    group: 'Ask',
+    summary: 'what each way of forwarding adds to a packet, and what still fits',
+    load: () => import('./commands/mtu.ts'),
+  },
   'service list': {
     group: "Show, in the agent's formats",
     summary: "a node's services with their ids and backends, as `cilium-dbg service list`",

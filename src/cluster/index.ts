@@ -11,3 +11,4 @@ export { parseParty, parseTarget, type Party, type Target } from './party.ts';
 export { readTopology, type Topology, type TopologyNode, type TopologyPod } from './topology.ts';
 export { type Matrix, type MatrixClient, type MatrixOptions, type MatrixRow, serviceMatrix } from './matrix.ts';
 export { openSocket, type OpenSocketSpec } from './open-socket.ts';
+export { type ReplayedFrame, replayFrames } from './replay.ts';

@@ -1,10 +1,12 @@
-import { writeFileSync } from 'node:fs';
-import { Cluster, type ClusterOptions, type SendSpec } from '../../cluster/index.ts';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Cluster, type ClusterOptions, replayFrames, seededWords, type SendSpec } from '../../cluster/index.ts';
 import { LbtwinError } from '../../errors.ts';
 import { TcpFlag } from '../../net/headers.ts';
+import { readCapture } from '../../net/pcap.ts';
 import { loadCtList, loadNatList } from '../../report/agent/ct-nat-parse.ts';
 import { formatJourney, journeyJson, journeyMermaid } from '../../report/journey.ts';
 import { journeyCapture } from '../../report/journey-capture.ts';
+import { formatReplay, replayJson } from '../../report/replay.ts';
 import { formatSpread, spreadJson } from '../../report/spread.ts';
 import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
@@ -115,6 +117,11 @@ candidates; a client outside without a port by how its ports spread.`,
     ...fabricOptions,
     ...configOptions,
     output: { type: 'string', short: 'o', value: 'text|json|mermaid', help: 'how to print the answer (default: text)' },
+    'pcap-in': {
+      type: 'string',
+      value: 'FILE',
+      help: 'give the frames of a capture (pcap, pcapng) to the --via node instead of one packet; needs no --from and --to',
+    },
     pcap: {
       type: 'string',
       value: 'FILE',
@@ -142,12 +149,14 @@ candidates; a client outside without a port by how its ports spread.`,
   async run(args, io) {
     const output = args.choice('output', ['text', 'json', 'mermaid'] as const) ?? 'text';
     if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
-    const spec = readSpec(args);
+    const capture = args.string('pcap-in');
+    const spec = capture === undefined ? readSpec(args) : { from: '', to: '', via: args.required('via') };
     const batch = await readInput(args, io);
     const resolved = await readConfig(args, io, batch);
     const options: ClusterOptions = readCluster(args, resolved);
     const cluster = Cluster.fromKubernetes(batch.objects, options);
     await loadTables(args, io, cluster, spec);
+    if (capture !== undefined) return replay(args, io, cluster, capture, spec.via!, output);
     if (isWholeClient(spec)) return spread(args, io, cluster, spec, output);
     const journey = cluster.send(spec);
     refuseAssumptions(args, journey.assumptions);
@@ -165,6 +174,21 @@ function refuseAssumptions(args: Args, assumptions: readonly string[]): void {
   throw new LbtwinError('assumed-input', assumptions.join(' '), {
     allowed: 'objects and options that say it (--strict-inputs)',
   });
+}
+
+function replay(args: Args, io: Io, cluster: Cluster, file: string, via: string, output: string): number {
+  const words = args.strings('random').map(Number);
+  const rest = seededWords(args.integer('seed', 0, 0xffffffff) ?? 0);
+  let drawn = 0;
+  const random = (): number => words[drawn++] ?? rest();
+  const frames = replayFrames(cluster, via, readCapture(readFileSync(file)), random);
+  const config = cluster.resolved.origin;
+  io.write(
+    output === 'json'
+      ? `${JSON.stringify(replayJson(config, via, frames), undefined, 2)}\n`
+      : formatReplay(config, via, frames),
+  );
+  return frames.some(({ drop }) => drop !== undefined) ? Exit.NO : Exit.OK;
 }
 
 function spread(args: Args, io: Io, cluster: Cluster, spec: SendSpec, output: string): number {
