@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -273,9 +273,12 @@ describe('lbtwin select, bad files', () => {
     utf16.set([0xff, 0xfe]);
     for (let i = 0; i < text.length; i++) utf16[2 + 2 * i] = text.charCodeAt(i);
     expect((await select(file('utf16.yaml', utf16))).out).toContain('shop/web');
-    expect(
-      (await runCli(['select', '-f', 'examples', '--from', '198.51.100.7:1', '--to', '203.0.113.10:80'])).code,
-    ).toBe(0);
+    const folder = mkdtempSync(join(tmpdir(), 'lbtwin-folder-'));
+    copyFileSync('examples/shop.yaml', join(folder, 'shop.yaml'));
+    expect((await runCli(['select', '-f', folder, '--from', '198.51.100.7:1', '--to', '203.0.113.10:80'])).code).toBe(
+      0,
+    );
+    rmSync(folder, { recursive: true });
     expect((await select('test')).err).toContain('no .yaml, .yml or .json file in this folder');
   });
 });
