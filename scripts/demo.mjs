@@ -14,6 +14,10 @@ const QUESTIONS = [
     'select -f examples/shop.yaml --from 198.51.100.7 --to 203.0.113.10:80',
   ],
   [
+    'The whole way of that packet and its answer: which addresses does everybody see?',
+    'trace -f examples/shop.yaml --from external:198.51.100.7:40000 --to 203.0.113.10:443/TCP --via worker-b1 --reply',
+  ],
+  [
     'externalTrafficPolicy: Local - which nodes are black holes for this address?',
     'select -f examples/shop.yaml --from 198.51.100.7:40000 --to 203.0.113.20:443',
   ],
@@ -21,7 +25,12 @@ const QUESTIONS = [
     'The same connection from elsewhere: refused, and by which rule?',
     'select -f examples/shop.yaml --from 192.0.2.33:40000 --to 203.0.113.20:443',
   ],
-  ['A pod calls a ClusterIP: who may answer?', 'select -f examples/shop.yaml --from 10.244.4.19 --to 10.96.20.50:80'],
+  [
+    'A pod calls a service that prefers close endpoints: what does its socket get, and what is it shown?',
+    'connect -f examples/shop.yaml --pod shop/debug --to 10.96.20.50:80',
+  ],
+  ['Who reaches the checkout how, from where?', 'matrix -f examples/shop.yaml --service shop/checkout'],
+  ['What should the owners of these objects know?', 'lint -f examples/shop.yaml'],
   [
     'A wrong port: what is there instead?',
     'select -f examples/shop.yaml --from 198.51.100.7:40000 --to 203.0.113.10:8080',
