@@ -13,7 +13,7 @@ export function labBenchmarks(): Benchmark[] {
   } as const;
   const { before, after } = drawTrial(spec, 0);
   const tables = [buildLookupTable(before, spec), buildLookupTable(after, spec)] as const;
-  const rolling = { kind: 'rolling', surge: 0.06, unavailable: 0 } as const;
+  const rolling = { kind: 'rolling', surge: { count: 6 }, unavailable: { count: 0 } } as const;
   const flows = { algorithm: 'maglev', plan: rolling, backends: 100, flows: 1_000_000, seed: 1 } as const;
   return [
     {

@@ -13,17 +13,29 @@ export type Churn =
 
 export const CHURN_FORMS = 'remove:COUNT, add:COUNT, roll:PERCENT% or reweight:PERCENT%';
 
-/** A share such as `25%` or `0.25`, as a number 0..`max`. @throws LbtwinError `invalid-share` */
+/**
+ * A share: `25%`, or a fraction below one such as `0.25` (a bare `1` could be one per cent or all, so it is refused).
+ * @param max the largest share, 1 unless given
+ * @throws LbtwinError `invalid-share`
+ */
 export function parseShare(text: string, max = 1): number {
   const match = /^(\d{1,7}(?:\.\d{1,9})?)(%?)$/.exec(text);
-  const value = match === null ? Number.NaN : match[2] === '%' ? Number(match[1]) / 100 : Number(match[1]);
-  if (!(value >= 0 && value <= max)) {
+  const bare = match?.[2] === '';
+  const value = match === null ? Number.NaN : bare ? Number(match[1]) : Number(match[1]) / 100;
+  if (!(value >= 0 && value <= max) || (bare && value >= 1)) {
     throw new LbtwinError('invalid-share', `${JSON.stringify(text)} is not a share`, {
-      allowed: `0%..${max * 100}%, or 0..${max}`,
+      allowed: `0%..${max * 100}%, or a fraction below 1`,
     });
   }
   return value;
 }
+
+/** Some backends: a share of them, or a number. */
+export type Amount = { readonly share: number } | { readonly count: number };
+
+/** `25%` or `0.25` of the backends, or `3` of them, as a Deployment's maxSurge takes it. @throws LbtwinError `invalid-share` */
+export const parseAmount = (text: string): Amount =>
+  /^\d{1,6}$/.test(text) ? { count: Number(text) } : { share: parseShare(text) };
 
 /** `remove:1`, `add:3`, `roll:10%`, `reweight:50%`. @throws LbtwinError `invalid-churn`, `invalid-share` */
 export function parseChurn(text: string): Churn {
@@ -50,7 +62,7 @@ export function churnCounts(churn: Churn, backends: number): { removed: number; 
     throw new LbtwinError(
       'churn-too-large',
       `${formatChurn(churn)} of ${backends} backends ${removed > backends ? 'takes more than there are' : 'leaves none'}`,
-      { allowed: `remove:1 to remove:${backends - 1}` },
+      { allowed: backends > 1 ? `remove:1 to remove:${backends - 1}` : 'add:COUNT, as there is one backend only' },
     );
   }
   return { removed, added };

@@ -1,6 +1,6 @@
 import { LbtwinError } from '../errors.ts';
 import { DEFAULT_WEIGHT, type MaglevBackend } from '../maglev/backend.ts';
-import { churnCounts, parseChurn, parseShare } from './churn.ts';
+import { type Amount, churnCounts, parseAmount, parseChurn, parseShare } from './churn.ts';
 import { type Random, sample } from './random.ts';
 
 /** One state of a changing set of backends. */
@@ -14,10 +14,10 @@ export interface SequenceStep {
   readonly reweighted: readonly number[];
 }
 
-/** What a sequence does; shares are of the backends at the start. */
+/** What a sequence does; amounts are of the backends at the start. */
 export type SequencePlan =
   | { readonly kind: 'remove' | 'add'; readonly count: number }
-  | { readonly kind: 'rolling'; readonly surge: number; readonly unavailable: number }
+  | { readonly kind: 'rolling'; readonly surge: Amount; readonly unavailable: Amount }
   | { readonly kind: 'reweight'; readonly factor: number; readonly steps: number }
   | { readonly kind: 'blue-green' }
   | { readonly kind: 'flap'; readonly times: number }
@@ -35,7 +35,7 @@ export function parsePlan(text: string, surge = '25%', unavailable = '0%'): Sequ
   const whole = (digits = ''): number | undefined => (/^[1-9]\d{0,3}$/.test(digits) ? Number(digits) : undefined);
   const count = times === '1' && more.length === 0 ? whole(value) : undefined;
   const steps = more.length === 0 ? whole(times) : undefined;
-  if (text === 'rolling') return { kind: 'rolling', surge: parseShare(surge), unavailable: parseShare(unavailable) };
+  if (text === 'rolling') return { kind: 'rolling', surge: parseAmount(surge), unavailable: parseAmount(unavailable) };
   if (text === 'blue-green') return { kind: 'blue-green' };
   if (kind === 'flap' && count !== undefined) return { kind, times: count };
   if (kind === 'zone' && count !== undefined && count > 1) return { kind, zones: count };
@@ -134,17 +134,27 @@ function reweight(
  * in one step is ready in the next; what was terminated drains for one step, then is gone.
  */
 function rolling(
-  plan: { readonly surge: number; readonly unavailable: number },
+  plan: { readonly surge: Amount; readonly unavailable: Amount },
   start: readonly MaglevBackend[],
   fresh: Fresh,
 ): SequenceStep[] {
   const wanted = start.length;
-  const surge = Math.ceil(plan.surge * wanted);
-  const unavailable = Math.floor(plan.unavailable * wanted);
+  const surge = 'count' in plan.surge ? plan.surge.count : Math.ceil(plan.surge.share * wanted);
+  const unavailable =
+    'count' in plan.unavailable ? plan.unavailable.count : Math.floor(plan.unavailable.share * wanted);
   if (surge + unavailable === 0) {
     throw new LbtwinError('invalid-plan', 'a rolling update with neither surge nor unavailable backends cannot move', {
-      allowed: 'a surge above 0%, or an unavailable share that makes a whole backend',
+      allowed: 'a surge above 0, or an unavailable share that makes a whole backend',
     });
+  }
+  if (unavailable >= wanted) {
+    throw new LbtwinError(
+      'invalid-plan',
+      `with ${unavailable} of ${wanted} backends unavailable nobody would be left`,
+      {
+        allowed: `at most ${wanted - 1}`,
+      },
+    );
   }
   const old = [...start];
   const ready: MaglevBackend[] = [];

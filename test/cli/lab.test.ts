@@ -44,6 +44,8 @@ describe('lbtwin maglev plan', () => {
     [['--weights', '1,2', '--backends', '3'], /names 2 backends/],
     [['--backends', '5', '--variant', 'nginx'], /not a Maglev variant/],
     [['--backends', '5', '--max-needless', '200%'], /not a share/],
+    [['--backends', '5', '--max-needless', '1'], /not a share/],
+    [['--backends', '1'], /add:COUNT/],
   ])('refuses %j', async (words, message) => {
     const { code, out, err } = await plan(...words);
     expect(code).toBe(2);

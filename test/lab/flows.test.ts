@@ -27,8 +27,8 @@ const spec: ChurnSpec = {
 const plans: SequencePlan[] = [
   { kind: 'remove', count: 2 },
   { kind: 'add', count: 2 },
-  { kind: 'rolling', surge: 0.25, unavailable: 0 },
-  { kind: 'rolling', surge: 0, unavailable: 0.3 },
+  { kind: 'rolling', surge: { share: 0.25 }, unavailable: { count: 0 } },
+  { kind: 'rolling', surge: { count: 0 }, unavailable: { share: 0.3 } },
   { kind: 'reweight', factor: 0.5, steps: 2 },
   { kind: 'blue-green' },
   { kind: 'flap', times: 2 },
@@ -58,7 +58,11 @@ describe('sequences', () => {
         fc.integer({ min: 0, max: 99 }),
         (backends, surge, unavailable) => {
           fc.pre(surge > 0 || Math.floor((unavailable * backends) / 100) > 0);
-          const plan: SequencePlan = { kind: 'rolling', surge: surge / 100, unavailable: unavailable / 100 };
+          const plan: SequencePlan = {
+            kind: 'rolling',
+            surge: { share: surge / 100 },
+            unavailable: { share: unavailable / 100 },
+          };
           const steps = churnSteps({ ...spec, backends, plan });
           const least = backends - Math.floor((unavailable / 100) * backends);
           steps.forEach(({ active }, i) => {
@@ -78,7 +82,11 @@ describe('sequences', () => {
   });
 
   it('are read from text', () => {
-    expect(parsePlan('rolling', '30%', '10%')).toEqual({ kind: 'rolling', surge: 0.3, unavailable: 0.1 });
+    expect(parsePlan('rolling', '30%', '2')).toEqual({
+      kind: 'rolling',
+      surge: { share: 0.3 },
+      unavailable: { count: 2 },
+    });
     expect(parsePlan('reweight:50%:4')).toEqual({ kind: 'reweight', factor: 0.5, steps: 4 });
     expect(parsePlan('zone:3')).toEqual({ kind: 'zone', zones: 3 });
     for (const text of ['zone:1', 'zone', 'flap:0', 'rolling:1', 'remove:x', 'reweight:50%:0', 'reweight:1:1:1', 'x']) {
@@ -92,7 +100,8 @@ describe('sequences', () => {
       [{ kind: 'remove', count: 4 }, 3],
       [{ kind: 'flap', times: 1 }, 1],
       [{ kind: 'zone', zones: 3 }, 1],
-      [{ kind: 'rolling', surge: 0, unavailable: 0.1 }, 3],
+      [{ kind: 'rolling', surge: { count: 1 }, unavailable: { share: 1 } }, 3],
+      [{ kind: 'rolling', surge: { count: 0 }, unavailable: { share: 0.1 } }, 3],
     ];
     for (const [plan, backends] of refused) expect(() => churnSteps({ ...spec, plan, backends })).toThrow();
     expect(() => churnSteps({ ...spec, backends: 0 })).toThrow(/needs a backend/);

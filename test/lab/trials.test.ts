@@ -33,10 +33,19 @@ describe('changes', () => {
       expect(formatChurn(parseChurn(text))).toBe(text);
     expect(parseChurn('roll:0.25')).toEqual({ kind: 'roll', share: 0.25 });
   });
-  it.each(['remove', 'remove:0', 'remove:-1', 'remove:1.5', 'add:x', 'roll:110%', 'roll:', 'shrink:1', ''])(
-    'refuses %j',
-    (text) => expect(() => parseChurn(text)).toThrow(),
-  );
+  it.each([
+    'remove',
+    'remove:0',
+    'remove:-1',
+    'remove:1.5',
+    'add:x',
+    'roll:110%',
+    'roll:1',
+    'reweight:2',
+    'roll:',
+    'shrink:1',
+    '',
+  ])('refuses %j', (text) => expect(() => parseChurn(text)).toThrow());
 });
 
 describe('trials', () => {
