@@ -18,14 +18,12 @@ const trialsFor = (tableSize: number): number => (tableSize > 20_000 ? 1000 : 10
 function measure(tableSize: number, backends: number): Row {
   const trials = trialsFor(tableSize);
   const spec = { variant: 'cilium', tableSize, backends, churn: { kind: 'remove', count: 1 }, seed: SEED } as const;
-  const shares = Float64Array.from(runTrials(spec, 0, trials).needless, (slots) => slots / tableSize);
-  const { mean, standardDeviation, p50, max } = summarize(shares);
-  const sorted = shares.sort();
+  const slots = runTrials(spec, 0, trials).needless;
+  const { mean, standardDeviation, p50, max } = summarize(slots);
+  const sorted = slots.sort();
   const p99 = sorted[Math.min(trials - 1, quantileRanks(trials, 0.99)[1])]!;
-  const rounded = [mean, standardDeviation, p50, p99, quantile(sorted, 0.999), max].map((x) =>
-    Number(x.toPrecision(6)),
-  );
-  return [tableSize, backends, trials, ...rounded] as Row;
+  const share = (value: number): number => Number((value / tableSize).toPrecision(6));
+  return [tableSize, backends, trials, share(mean), share(standardDeviation), p50, p99, quantile(sorted, 0.999), max];
 }
 
 const old = /^ {2}\[.*\],$/gm;
@@ -48,7 +46,7 @@ writeFileSync(
 
 export const ENVELOPE_SEED = ${SEED};
 
-/** Table size, backends, trials, mean, standard deviation, p50, upper end of p99, p999, max; shares of the table. */
+/** Table size, backends, trials; mean and standard deviation as shares of the table; p50, upper end of p99, p999, max in slots. */
 export const ENVELOPE_CELLS: readonly (readonly [
   number,
   number,

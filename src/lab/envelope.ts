@@ -26,10 +26,10 @@ export const envelopeCells: readonly EnvelopeCell[] = ENVELOPE_CELLS.map(
     trials,
     mean,
     standardDeviation,
-    p50,
-    p99,
-    p999,
-    max,
+    p50: p50 / tableSize,
+    p99: p99 / tableSize,
+    p999: p999 / tableSize,
+    max: max / tableSize,
   }),
 );
 

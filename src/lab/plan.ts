@@ -1,13 +1,18 @@
+import type { MaglevBackend } from '../maglev/backend.ts';
+import { relatedSkips } from '../maglev/skips.ts';
 import { TABLE_SIZES } from '../maglev/sizes.ts';
 import { weightsMatter } from '../maglev/fill.ts';
 import { parseVariant } from '../maglev/variants/index.ts';
 import { type Churn, formatChurn } from './churn.ts';
 import { type Summary, summarize } from './statistics.ts';
-import type { TrialColumns } from './trials.ts';
+import { isExhaustive, type TrialColumns } from './trials.ts';
 
 export interface PlanRequest {
   readonly variant: string;
   readonly backends: number;
+  /** Real backends in place of random ones. */
+  readonly of?: readonly MaglevBackend[];
+  readonly hashSeed?: string;
   readonly weights?: readonly number[];
   readonly churn: Churn;
   /** Tables to hold: frontends that have one. */
@@ -38,6 +43,12 @@ export interface PlanSize {
 }
 
 export interface PlanReport {
+  /** Which configuration the answer is for, in a line; `null` for random backends. */
+  readonly origin: string | null;
+  /** Whose backends: `10 random backends`, or a service's name. */
+  readonly subject: string;
+  /** True if the trials are all the cases there are, one for each backend. */
+  readonly exhaustive: boolean;
   readonly variant: string;
   readonly backends: number;
   readonly weights?: readonly number[];
@@ -99,7 +110,7 @@ export function recommend(
     return {
       tableSize: chosen.tableSize,
       reason:
-        `the smallest with at most ${percent(maxNeedless)} of the slots moved needlessly in 99 of 100 cases ` +
+        `the smallest with at most ${percent(maxNeedless)} of the slots moved needlessly ${isExhaustive(request) ? 'whichever it is' : 'in 99 of 100 cases'} ` +
         `(${percent(chosen.needless.p99)}) and at most ${percent(maxImbalance)} imbalance (${percent(chosen.imbalance)})`,
     };
   }
@@ -114,6 +125,12 @@ export function recommend(
       `no table size ${partial ? 'measured so far ' : ''}keeps both limits (needless ${percent(maxNeedless)}, imbalance ${percent(maxImbalance)}); ` +
       `the calmest, ${calmest.tableSize}, has ${percent(calmest.needless.p99)} needless at the 99th percentile and ${percent(calmest.imbalance)} imbalance`,
   };
+}
+
+/** Whether related skips are there (real backends) or to be expected (random ones). */
+function hasRelated({ of, hashSeed, variant }: PlanRequest, tableSize: number, expected: number): boolean {
+  if (of === undefined || variant !== 'cilium') return expected >= 1;
+  return relatedSkips(of, { tableSize, ...(hashSeed === undefined ? {} : { hashSeed }) }).length > 0;
 }
 
 /** What somebody who asks for this should know. */
@@ -131,10 +148,11 @@ export function planWarnings(request: PlanRequest, sizes: readonly PlanSize[]): 
   const list = (those: readonly PlanSize[]): string => those.map(({ tableSize }) => tableSize).join(', ');
   const small = sizes.filter(({ slotsPerBackend }) => slotsPerBackend < 100);
   if (small.length > 0) warnings.push(`below 100 slots per backend, so shares can be uneven: ${list(small)}`);
-  const related = sizes.filter(({ relatedPairs }) => relatedPairs >= 1);
+  const related = sizes.filter(({ tableSize, relatedPairs }) => hasRelated(request, tableSize, relatedPairs));
   if (related.length > 0) {
+    const what = request.of === undefined ? 'is to be expected' : 'is among these';
     warnings.push(
-      `a pair or more of backends with related skips, the cause of the worst cases, is to be expected: ${list(related)}`,
+      `a pair or more of backends with related skips, the cause of the worst cases, ${what}: ${list(related)}`,
     );
   }
   const missing = TABLE_SIZES.filter((size) => size < backends);
@@ -151,11 +169,30 @@ export function planSizes(variant: string, backends: number): number[] {
 /** How many trials a size gets unless told otherwise: enough for the 99th percentile, within seconds on two cores. */
 export const defaultTrials = (tableSize: number): number => (tableSize > 40_000 ? 500 : 1000);
 
-export function planReport(request: PlanRequest, sizes: readonly PlanSize[], partial: boolean): PlanReport {
-  const { churn, ...rest } = request;
+export interface PlanSubject {
+  readonly origin: string | null;
+  readonly name: string;
+}
+
+export function planReport(
+  request: PlanRequest,
+  sizes: readonly PlanSize[],
+  partial: boolean,
+  subject: PlanSubject = { origin: null, name: `${request.backends} random backends` },
+): PlanReport {
+  const { variant, backends, weights, churn, services, seed, maxNeedless, maxImbalance } = request;
   return {
-    ...rest,
+    origin: subject.origin,
+    subject: subject.name,
+    exhaustive: isExhaustive(request),
+    variant,
+    backends,
+    ...(weights === undefined ? {} : { weights }),
     churn: formatChurn(churn),
+    services,
+    seed,
+    maxNeedless,
+    maxImbalance,
     sizes,
     recommendation: recommend(request, sizes, partial),
     warnings: planWarnings(request, sizes),

@@ -1,7 +1,7 @@
 import { LbtwinError, withPath } from '../errors.ts';
-import type { IpAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress } from '../net/address.ts';
 import { DEFAULT_HASH_SEED, parseHashSeed } from '../hash/seed.ts';
-import { DEFAULT_WEIGHT, HASH_WORDS, type MaglevBackend } from '../maglev/backend.ts';
+import { DEFAULT_WEIGHT, HASH_WORDS, type MaglevBackend, parsedAddress } from '../maglev/backend.ts';
 import { compareTables } from '../maglev/compare.ts';
 import { type MaglevOptions, type PreparedBackends, prepareBackends, tableOf } from '../maglev/table.ts';
 import { type MaglevVariant, parseVariant } from '../maglev/variants/index.ts';
@@ -14,7 +14,9 @@ export interface TrialSpec {
   readonly variant: string;
   readonly tableSize: number;
   readonly backends: number;
-  /** 0..65535 per backend; all 100 if absent. */
+  /** Real backends, as many as `backends`, in place of random ones: single removals and reweightings then go through them one by one. */
+  readonly of?: readonly MaglevBackend[];
+  /** 0..65535 per backend; all 100 if absent, or as `of` has it. */
   readonly weights?: readonly number[];
   readonly churn: Churn;
   /** 0..2^32-1. Trial i depends on the seed and i alone. */
@@ -44,6 +46,9 @@ export function checkTrials(spec: TrialSpec): void {
       path: ['backends'],
       allowed: `1..${spec.tableSize}`,
     });
+  }
+  if (spec.of !== undefined && spec.of.length !== backends) {
+    throw new LbtwinError('too-many-backends', `${spec.of.length} backends given, ${backends} said`, { path: ['of'] });
   }
   if (weights !== undefined) {
     if (weights.length !== backends || weights.some((w) => !Number.isInteger(w) || w < 0 || w > 65535)) {
@@ -77,6 +82,30 @@ export function randomBackends(random: Random, count: number): MaglevBackend[] {
   });
 }
 
+/** Real backends, renumbered from 1, and `added` others like them at random addresses. */
+function withFresh(of: readonly MaglevBackend[], random: Random, added: number): MaglevBackend[] {
+  const taken = new Set(of.map(({ address }) => formatAddress(parsedAddress(address))));
+  const list = of.map((backend, i) => ({ ...backend, id: i + 1 }));
+  while (list.length < of.length + added) {
+    const [{ address }] = randomBackends(random, 1) as [MaglevBackend];
+    const text = formatAddress(parsedAddress(address));
+    if (taken.has(text)) continue;
+    taken.add(text);
+    list.push({ ...of[0]!, weight: DEFAULT_WEIGHT, address, id: list.length + 1 });
+  }
+  return list;
+}
+
+/** Whether the trials of a run are all the cases there are: one for each backend. */
+export const isExhaustive = ({ of, churn }: Pick<TrialSpec, 'of' | 'churn'>): boolean =>
+  of !== undefined && (churn.kind === 'reweight' || (churn.kind === 'remove' && churn.count === 1));
+
+/** Indices of the backends that are removed or reweighted: real ones in their turn if they go one by one, else drawn. */
+function pickChanged(spec: TrialSpec, trial: number, random: Random, removed: number): number[] {
+  if (isExhaustive(spec)) return [trial % spec.backends];
+  return sample(random, spec.backends, spec.churn.kind === 'reweight' ? 1 : removed);
+}
+
 /** The backends of one trial before and after its change. */
 export function drawTrial(
   spec: TrialSpec,
@@ -84,11 +113,11 @@ export function drawTrial(
 ): { before: MaglevBackend[]; after: MaglevBackend[]; reweighted: number[] } {
   const random = seededRandom(spec.seed, trial);
   const { removed, added } = churnCounts(spec.churn, spec.backends);
-  const all = randomBackends(random, spec.backends + added);
+  const all = spec.of === undefined ? randomBackends(random, spec.backends + added) : withFresh(spec.of, random, added);
   const before = all
     .slice(0, spec.backends)
-    .map((backend, i) => ({ ...backend, weight: spec.weights?.[i] ?? DEFAULT_WEIGHT }));
-  const picked = new Set(sample(random, spec.backends, spec.churn.kind === 'reweight' ? 1 : removed));
+    .map((backend, i) => ({ ...backend, weight: spec.weights?.[i] ?? backend.weight ?? DEFAULT_WEIGHT }));
+  const picked = new Set(pickChanged(spec, trial, random, removed));
   if (spec.churn.kind === 'reweight') {
     const { factor } = spec.churn;
     const scaled = (weight: number): number => Math.min(65535, Math.round(weight * factor));

@@ -174,6 +174,29 @@ describe('a service of a cluster', () => {
     expect(byAddress).toEqual(report);
   });
 
+  it('plans for its own backends, each removed once', async () => {
+    const words = [
+      'maglev',
+      'plan',
+      ...shop,
+      '--service',
+      'shop/web:80',
+      '--threads',
+      '1',
+      '--table-size',
+      '251',
+      '-o',
+      'json',
+    ];
+    const report = JSON.parse((await runCli(words)).out) as Record<string, unknown>;
+    expect(report).toMatchObject({
+      subject: 'shop/web (203.0.113.10:80/TCP)',
+      exhaustive: true,
+      backends: 11,
+      sizes: [{ needless: { trials: 11 } }],
+    });
+  });
+
   it('spreads as `select` says', async () => {
     const client = '198.51.100.7';
     const spread = ['spread', ...shop, '--to', '203.0.113.10:80', '--client', client, '-o', 'json'];

@@ -5,6 +5,7 @@ import {
   checkTrials,
   drawTrial,
   formatChurn,
+  isExhaustive,
   kernelBytes,
   parseChurn,
   planReport,
@@ -16,6 +17,7 @@ import {
   type TrialSpec,
 } from '../../src/lab/index.ts';
 import { buildLookupTable, compareTables, measureBalance, relatedPairs } from '../../src/maglev/index.ts';
+import { backendList } from '../maglev/backends.ts';
 
 const spec: TrialSpec = {
   variant: 'cilium',
@@ -93,6 +95,25 @@ describe('trials', () => {
     expect(after.filter(({ id }) => before.some((backend) => backend.id === id)).length).toBe(old);
     expect(new Set(after.map(({ address }) => JSON.stringify(address))).size).toBe(total);
     expect(after.filter(({ weight }) => weight === 50).length).toBe(reweighted.length);
+  });
+
+  it('real backends go one by one, each once', () => {
+    const of = backendList(5, 100);
+    const run: TrialSpec = { ...spec, backends: 5, of };
+    expect(isExhaustive(run)).toBe(true);
+    expect(isExhaustive({ ...run, churn: { kind: 'remove', count: 2 } })).toBe(false);
+    const { needless } = runTrials(run, 0, 5);
+    const before = buildLookupTable(of, run);
+    of.forEach((gone, i) => {
+      const after = buildLookupTable(
+        of.filter((backend) => backend !== gone),
+        run,
+      );
+      expect(needless[i]).toBe(compareTables(before, after).needless);
+    });
+    const added = drawTrial({ ...run, churn: { kind: 'add', count: 3 } }, 0).after;
+    expect(new Set(added.map(({ id }) => id)).size).toBe(8);
+    expect(() => checkTrials({ ...run, backends: 4 })).toThrow(/5 backends given, 4 said/);
   });
 
   it('agrees with what the running system showed: 2.5 % at 1021 slots and 10 backends', () => {

@@ -15,7 +15,7 @@ import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import type { Io } from '../io.ts';
 import { runChurns } from '../lab/churn.ts';
-import { backendOptions, backendsOf, labOptions, seedOf, threadsOf } from '../lab/options.ts';
+import { backendOptions, backendsOf, labOptions, refuseBeside, seedOf, threadsOf } from '../lab/options.ts';
 import { backendName, readService, serviceOptions } from '../lab/service.ts';
 
 const OUTPUTS = ['text', 'json', 'svg', 'html'] as const;
@@ -34,9 +34,7 @@ async function readSubject(args: Args, io: Io): Promise<Subject> {
     const spec = { backends: count, ...(weights === undefined ? {} : { weights }) };
     return { name: `${count} random backends`, origin: null, spec, weighted: weights !== undefined };
   }
-  for (const name of ['backends', 'weights']) {
-    if (args.string(name) !== undefined) throw usageError(`--${name} and -f say different things`, 'one of them');
-  }
+  refuseBeside(args, ['backends', 'weights']);
   const { name, origin, backends, affinity, tableSize, hashSeed } = await readService(args, io);
   const spec = { backends, affinity, tableSize, hashSeed };
   return { name, origin, spec, weighted: backends.some(({ weight }) => weight !== backends[0]!.weight) };

@@ -34,7 +34,7 @@ import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readBytes, readText } from '../files.ts';
 import type { Io } from '../io.ts';
-import { backendOptions, backendsOf, labOptions, seedOf } from '../lab/options.ts';
+import { backendOptions, backendsOf, labOptions, refuseBeside, seedOf } from '../lab/options.ts';
 import { backendName, readService, serviceOptions } from '../lab/service.ts';
 import { outputOption } from '../options.ts';
 
@@ -80,9 +80,7 @@ async function readSetting(args: Args, io: Io): Promise<Setting> {
       hashSeed: DEFAULT_HASH_SEED,
     };
   }
-  for (const name of ['backends', 'weights', 'backend-list']) {
-    if (args.string(name) !== undefined) throw usageError(`--${name} and -f say different things`, 'one of them');
-  }
+  refuseBeside(args, ['backends', 'weights', 'backend-list']);
   const { frontend, ...service } = await readService(args, io);
   return { ...service, to: frontend };
 }

@@ -57,6 +57,13 @@ export function backendsOf(args: Args): { count: number; weights?: number[] } {
   return { count: weights.length, weights };
 }
 
+/** Options that cannot be given beside `-f`. */
+export function refuseBeside(args: Args, names: readonly string[]): void {
+  for (const name of names) {
+    if (args.string(name) !== undefined) throw usageError(`--${name} and -f say different things`, 'one of them');
+  }
+}
+
 export const backendOptions: OptionSpecs = {
   backends: { type: 'string', value: 'N', help: 'number of backends, at random addresses' },
   weights: { type: 'string', value: 'LIST', help: 'their weights: 100,100,50 or 90x100,10x50 (default: all 100)' },

@@ -1,9 +1,11 @@
 import {
   checkTrials,
   defaultTrials,
+  isExhaustive,
   planReport,
   type PlanReport,
   type PlanRequest,
+  type PlanSubject,
   planSize,
   type TrialColumns,
   type TrialSpec,
@@ -15,6 +17,7 @@ import { interruptible, Progress } from './progress.ts';
 
 export interface PlanRun {
   readonly request: PlanRequest;
+  readonly subject: PlanSubject;
   readonly sizes: readonly number[];
   /** Trials per size; by size unless given. */
   readonly trials?: number | undefined;
@@ -30,7 +33,7 @@ interface Gathered {
 }
 
 /** Runs the trials of all sizes, smallest first; what is done when it is stopped counts. */
-export async function runPlan({ request, sizes, trials, threads }: PlanRun, io: Io): Promise<PlanReport> {
+export async function runPlan({ request, subject, sizes, trials, threads }: PlanRun, io: Io): Promise<PlanReport> {
   const { variant, backends, weights, churn, seed } = request;
   const specs = sizes.map((tableSize): TrialSpec => ({
     variant,
@@ -39,9 +42,13 @@ export async function runPlan({ request, sizes, trials, threads }: PlanRun, io: 
     churn,
     seed,
     ...(weights === undefined ? {} : { weights }),
+    ...(request.of === undefined ? {} : { of: request.of }),
+    ...(request.hashSeed === undefined ? {} : { hashSeed: request.hashSeed }),
   }));
   for (const spec of specs) checkTrials(spec);
-  const jobs = specs.flatMap((spec) => jobsOf(spec, trials ?? defaultTrials(spec.tableSize)));
+  const wanted = (spec: TrialSpec): number =>
+    isExhaustive(spec) ? spec.backends : (trials ?? defaultTrials(spec.tableSize));
+  const jobs = specs.flatMap((spec) => jobsOf(spec, wanted(spec)));
   const gathered = new Map<number, Gathered>(sizes.map((size) => [size, { columns: [] }]));
   const progress = new Progress(
     io,
@@ -67,7 +74,7 @@ export async function runPlan({ request, sizes, trials, threads }: PlanRun, io: 
     .map((size) => ({ size, entry: gathered.get(size)! }))
     .filter(({ entry }) => entry.columns.length > 0)
     .map(({ size, entry }) => planSize(request, size, joined(entry.columns), entry.milliseconds));
-  return planReport(request, measured, partial);
+  return planReport(request, measured, partial, subject);
 }
 
 function jobsOf(spec: TrialSpec, trials: number): LabJob[] {

@@ -17,10 +17,11 @@ export function byteSize(bytes: number): string {
 const milliseconds = (time: number | undefined): string =>
   time === undefined ? '' : `${time < 1 ? time.toFixed(2) : time.toPrecision(3)} ms`;
 
-function row({ tableSize, imbalance, needless, unavoidable, ...size }: PlanSize, chosen: number | null): string[] {
-  const interval = needless.meanInterval;
+function row({ tableSize, imbalance, needless, unavoidable, ...size }: PlanSize, report: PlanReport): string[] {
+  // All cases there are have a mean, not an estimate of one.
+  const interval = report.exhaustive ? undefined : needless.meanInterval;
   return [
-    tableSize === chosen ? '→' : '',
+    tableSize === report.recommendation.tableSize ? '→' : '',
     String(tableSize),
     size.slotsPerBackend.toFixed(size.slotsPerBackend < 10 ? 1 : 0),
     sharePercent(imbalance),
@@ -40,15 +41,14 @@ const HEAD = ['', 'size', 'slots/backend', 'imbalance', 'unavoidable', 'needless
 
 /** A plan for people. */
 export function formatPlan(report: PlanReport): string {
-  const { backends, churn, services, variant, sizes, recommendation, partial, seed } = report;
+  const { subject, backends, churn, services, variant, sizes, recommendation, partial, seed } = report;
   const weighted = report.weights === undefined ? '' : ', weighted';
   const head =
-    `${parseVariant(variant).title}, ${backends} backends${weighted}, change ${churn}, ` +
+    (report.origin === null ? '' : `${report.origin}\n\n`) +
+    `${parseVariant(variant).title}, ${subject}${weighted}, change ${churn}` +
+    `${report.exhaustive ? ` of each of the ${backends} backends` : ''}, ` +
     `${services} ${services === 1 ? 'table' : 'tables'}, seed ${seed}${partial ? ' (partial: stopped early)' : ''}\n`;
-  const rows = [
-    [...HEAD, 'kernel memory', 'agent memory', 'build time'],
-    ...sizes.map((size) => row(size, recommendation.tableSize)),
-  ];
+  const rows = [[...HEAD, 'kernel memory', 'agent memory', 'build time'], ...sizes.map((size) => row(size, report))];
   const advice =
     recommendation.tableSize === null
       ? `Recommended: none; ${recommendation.reason}.\n`
