@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -73,7 +74,11 @@ describe('Ctrl-C', () => {
     const running = runCli(
       'maglev plan --backends 10 --table-size 251 --trials 9000000 --threads 1 -o json'.split(' '),
     );
-    setTimeout(() => process.emit('SIGINT'), 300);
+    // Once the run listens, and has had time for some trials.
+    const listeners = process.listenerCount('SIGINT');
+    while (process.listenerCount('SIGINT') === listeners) await setTimeout(10);
+    await setTimeout(200);
+    process.emit('SIGINT');
     const { code, out } = await running;
     const report = JSON.parse(out) as { partial: boolean; sizes: { needless: { trials: number } }[] };
     expect(code).toBe(1);
