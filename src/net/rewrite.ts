@@ -29,25 +29,6 @@ export function replaceAddress(
   return diff;
 }
 
-/**
- * Replaces a port of the L4 header at `l4` (`portOffset` 0 for the source, 2 for the destination) with its checksum. SCTP's
- * checksum cannot be amended: `Rewrite.L4_CHECKSUM`, nothing written.
- */
-export function replacePort(
-  packet: PacketBuffer,
-  l4: number,
-  protocol: number,
-  portOffset: number,
-  port: number,
-): RewriteResult {
-  if (protocol === Protocol.SCTP) return Rewrite.L4_CHECKSUM;
-  if (!packet.has(l4 + portOffset, 2)) return Rewrite.WRITE;
-  if (!replaceL4Checksum(packet, l4, protocol, csumDiff16(packet.u16(l4 + portOffset), port)))
-    return Rewrite.L4_CHECKSUM;
-  packet.setU16(l4 + portOffset, port);
-  return Rewrite.OK;
-}
-
 /** TTL or hop limit of the IP header at `l3`. */
 export const ttlOf = (packet: PacketBuffer, family: Family, l3: number): number =>
   packet.u8(l3 + (family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT));
@@ -64,7 +45,7 @@ export function decrementTtl(packet: PacketBuffer, family: Family, l3: number): 
 
 /**
  * Replaces an address and a port (or an ICMP echo's id) together, as source and destination NAT do: IPv4 and L4 checksums are
- * amended once, by both changes.
+ * amended once, by both changes. The address and the IPv4 checksum come first and stay if the rest fails.
  * @param addressOffset `IPV4.SRC`, `IPV6.DST`, ...
  * @param l4 offset of the L4 header, or -1 if the packet has none (a later fragment): then only the address changes
  * @param portOffset of the port in the L4 header
@@ -82,18 +63,36 @@ export function replaceEndpoint(
   oldPort: number,
   newPort: number,
 ): RewriteResult {
-  let diff = replaceAddress(packet, family, l3, addressOffset, words, at);
-  if (l4 < 0) return Rewrite.OK;
+  const diff = replaceAddress(packet, family, l3, addressOffset, words, at);
+  return l4 < 0 ? Rewrite.OK : replaceL4(packet, l4, protocol, portOffset, oldPort, newPort, diff);
+}
+
+/**
+ * The L4 half of that: a port, and the checksum for the port and for an address that changed by `addressDiff`. SCTP's checksum
+ * cannot be amended for a port. If something fails, nothing is written.
+ */
+export function replaceL4(
+  packet: PacketBuffer,
+  l4: number,
+  protocol: number,
+  portOffset: number,
+  oldPort: number,
+  newPort: number,
+  addressDiff: number,
+): RewriteResult {
+  let diff = addressDiff;
   if (oldPort !== newPort) {
     if (protocol === Protocol.SCTP) return Rewrite.L4_CHECKSUM;
     if (!packet.has(l4 + portOffset, 2)) return Rewrite.WRITE;
-    packet.setU16(l4 + portOffset, newPort);
     const change = csumDiff16(oldPort, newPort);
     // ICMPv4 has no pseudo header: its checksum does not see the addresses.
-    if (protocol === Protocol.ICMP) {
-      return replaceChecksum(packet, l4 + ICMP.CHECKSUM, change) ? Rewrite.OK : Rewrite.L4_CHECKSUM;
-    }
-    diff += change;
-  }
-  return replaceL4Checksum(packet, l4, protocol, diff) ? Rewrite.OK : Rewrite.L4_CHECKSUM;
+    diff = protocol === Protocol.ICMP ? change : diff + change;
+  } else if (protocol === Protocol.ICMP) return Rewrite.OK;
+  const amended =
+    protocol === Protocol.ICMP
+      ? replaceChecksum(packet, l4 + ICMP.CHECKSUM, diff)
+      : replaceL4Checksum(packet, l4, protocol, diff);
+  if (!amended) return Rewrite.L4_CHECKSUM;
+  if (oldPort !== newPort) packet.setU16(l4 + portOffset, newPort);
+  return Rewrite.OK;
 }
