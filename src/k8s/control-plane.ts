@@ -4,52 +4,31 @@ import { LbMaps } from '../lb/maps.ts';
 import { checkTableSize } from '../maglev/sizes.ts';
 import type { U64 } from '../net/u64.ts';
 import { isExposedOn, PROXY_NAME_LABEL, warnOfAnnotations } from './annotations.ts';
+import { type ChangeReport, emptyReport, type InputReport } from './change-report.ts';
 import { ClusterServices } from './cluster-services.ts';
 import { EnvoyRedirects } from './envoy-redirects.ts';
 import { type HealthAnswer, HealthServers } from './health-servers.ts';
 import { HostPorts } from './host-ports.ts';
 import type { Labels } from './labels.ts';
 import { LocalRedirects } from './local-redirects.ts';
-import { type FaultSource, MapWriteError } from './map-writer.ts';
+import { MapSync } from './map-sync.ts';
+import type { FaultSource } from './map-writer.ts';
 import type { Backend, Frontend, ProxyRedirect, Service, Source } from './model.ts';
 import { LocalNode, nodeAddress, type NodeAddress, type NodeAddressInput } from './node-view.ts';
 import { readClusterService } from './objects/envoy-config.ts';
 import { EMPTY_LIST, formatRef, isRecord, nameOf, type ObjectRef, type Warning } from './objects/fields.ts';
 import type { PodObject } from './objects/pod.ts';
-import { type KnownObject, type Refusal, refOf, visitObjects } from './objects/read.ts';
+import { type KnownObject, refOf, visitObjects } from './objects/read.ts';
 import { readEndpointSlice } from './objects/endpointslice.ts';
 import { readService, type ServiceObject } from './objects/service.ts';
 import { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
 import { differs } from './profile.ts';
-import { isWildcard, Reconciler } from './reconciler.ts';
-import { selectInstances } from './select.ts';
 import { frontendsOf, serviceRow, unsortedFrontendsOf } from './services.ts';
 import { SkipRedirectTable, type SkipRedirectRow } from './skip-redirects.ts';
 import { SliceBook } from './slices.ts';
 import { type AddressConflict, Tables } from './tables.ts';
 
-/** An address that an object wants and another service has. */
-export interface Conflict extends AddressConflict {
-  readonly object: ObjectRef;
-}
-
-/** What one call changed. */
-export interface ChangeReport {
-  /** Objects that could not be read; the others took effect. */
-  readonly refused: readonly Refusal[];
-  readonly warnings: readonly Warning[];
-  /** Services and pods refused because an address has another owner; they are tried again when they change. */
-  readonly conflicts: readonly Conflict[];
-  /** Objects of kinds that are not looked at, by kind. */
-  readonly ignored: ReadonlyMap<string, number>;
-  /** Addresses of frontends written to the maps, and of those removed from them. */
-  readonly updated: readonly string[];
-  readonly removed: readonly string[];
-  /** Addresses of frontends whose entries a map refused. */
-  readonly failed: readonly string[];
-  /** Map operations done. */
-  readonly mapWrites: number;
-}
+export type { ChangeReport, Conflict } from './change-report.ts';
 
 export interface ControlPlaneInit extends Partial<ControlPlaneOptions> {
   /** The maps to write; new ones of the default sizes if absent. */
@@ -76,7 +55,6 @@ export type ObjectName = Pick<ObjectRef, 'kind' | 'name'> & { readonly namespace
 export class ControlPlane {
   readonly options: ControlPlaneOptions;
   readonly maps: LbMaps;
-  readonly #fault: FaultSource | undefined;
   readonly #tables: Tables;
   readonly #node: LocalNode;
   readonly #slices: SliceBook;
@@ -87,9 +65,8 @@ export class ControlPlane {
   readonly #clusters: ClusterServices;
   readonly #health: HealthServers;
   readonly #skip: SkipRedirectTable;
-  #reconciler: Reconciler;
-  #failed = new Set<Frontend>();
-  #report: MutableReport = emptyReport();
+  readonly #sync: MapSync;
+  #report: InputReport = emptyReport();
 
   /** @throws LbtwinError `unsupported-table-size`, `invalid-hash-seed` */
   constructor(init: ControlPlaneInit = {}) {
@@ -98,7 +75,6 @@ export class ControlPlane {
     checkTableSize(this.options.maglevTableSize);
     parseHashSeed(this.options.maglevHashSeed);
     this.maps = maps;
-    this.#fault = fault;
     this.#node = new LocalNode(this.options.nodeName);
     this.#tables = new Tables(this.options.defects);
     this.#slices = new SliceBook('k8s', this.options);
@@ -108,7 +84,7 @@ export class ControlPlane {
     this.#envoy = new EnvoyRedirects(this.#tables, this.options);
     this.#clusters = new ClusterServices(this.#tables, this.options.clusterName);
     this.#health = new HealthServers(this.#tables, this.options.nodeName);
-    this.#reconciler = this.#newReconciler();
+    this.#sync = new MapSync(this.#tables, this.#node, this.options, maps, fault);
     this.#skip = new SkipRedirectTable();
   }
 
@@ -121,7 +97,13 @@ export class ControlPlane {
     const raws = strict ? [...objects] : objects;
     if (strict) {
       const [first] = visitObjects(raws, [], () => {}).refused;
-      if (first !== undefined) throw first.error.under(formatRef(first.object));
+      if (first !== undefined) {
+        const { code, reason, path, allowed } = first.error;
+        throw new LbtwinError(code, `${formatRef(first.object)}: ${reason}`, {
+          path,
+          ...(allowed === undefined ? {} : { allowed }),
+        });
+      }
     }
     this.#begin();
     const { refused, ignored } = visitObjects(raws, this.#report.warnings, (object) => this.#upsert(object));
@@ -144,8 +126,8 @@ export class ControlPlane {
   setNode(node: { readonly labels?: Labels; readonly addresses?: readonly NodeAddressInput[] }): ChangeReport {
     const addresses = node.addresses?.map(nodeAddress);
     this.#begin();
-    if (node.labels !== undefined) this.#changeNode(() => this.#node.setLabels(node.labels!));
-    if (addresses !== undefined) this.#changeNode(() => this.#node.setAddresses(addresses));
+    if (node.labels !== undefined) this.#sync.changeNode(() => this.#node.setLabels(node.labels!));
+    if (addresses !== undefined) this.#sync.changeNode(() => this.#node.setAddresses(addresses));
     return this.#commit();
   }
 
@@ -211,19 +193,14 @@ export class ControlPlane {
   /** Removes from the maps what nothing accounts for, as the agent does after its start and every half hour. */
   prune(): ChangeReport {
     this.#begin();
-    this.#guard(() => this.#reconciler.prune());
+    this.#sync.attempt(() => this.#sync.reconciler.prune());
     return this.#commit();
   }
 
   /** The agent starts anew on the maps as they are: ids, quarantined backends and source ranges are taken over. */
   restart(): ChangeReport {
     this.#begin();
-    this.#tables.resetBackends();
-    this.#reconciler = this.#newReconciler();
-    this.#reconciler.restore();
-    this.#reconciler.setNodeAddresses(this.#node.nodePortAddresses);
-    this.#failed = new Set();
-    for (const frontend of this.#tables.frontends()) this.#tables.touch(frontend);
+    this.#sync.restart();
     return this.#commit();
   }
 
@@ -260,7 +237,7 @@ export class ControlPlane {
 
   /** Service id of a frontend, or 0. */
   serviceId(address: string): number {
-    return this.#reconciler.idOf(address);
+    return this.#sync.reconciler.idOf(address);
   }
 
   /** Backend id of an address, or 0 when no frontend lists it. */
@@ -281,7 +258,7 @@ export class ControlPlane {
   get mapFrontends(): readonly ListedFrontend[] {
     const found: ListedFrontend[] = [];
     for (const frontend of this.#tables.allFrontends()) {
-      for (const { key, id } of this.#reconciler.entriesOf(frontend)) found.push({ address: key, id, frontend });
+      for (const { key, id } of this.#sync.reconciler.entriesOf(frontend)) found.push({ address: key, id, frontend });
     }
     return found.sort((a, b) => a.id - b.id);
   }
@@ -319,7 +296,7 @@ export class ControlPlane {
 
   /** What the last restart took over: ids until the first prune, quarantines by frontend until a health check tells. */
   get restored(): { readonly serviceIds: number; readonly backendIds: number; readonly quarantines: number } {
-    const { serviceIds, backendIds, quarantineCount } = this.#reconciler;
+    const { serviceIds, backendIds, quarantineCount } = this.#sync.reconciler;
     return {
       serviceIds: serviceIds.restored,
       backendIds: backendIds.restored,
@@ -329,28 +306,23 @@ export class ControlPlane {
 
   /** Numbers given out. */
   get usedIds(): { readonly services: number; readonly backends: number } {
-    return { services: this.#reconciler.serviceIds.used, backends: this.#reconciler.backendIds.used };
+    return { services: this.#sync.reconciler.serviceIds.used, backends: this.#sync.reconciler.backendIds.used };
   }
 
   /** Maglev tables built so far. */
   get tablesBuilt(): number {
-    return this.#reconciler.maglev.built;
-  }
-
-  #newReconciler(): Reconciler {
-    return new Reconciler(this.maps, this.options, this.#fault, (backend) => this.#tables.dropBackend(backend));
+    return this.#sync.reconciler.maglev.built;
   }
 
   #begin(): void {
     this.#report = emptyReport();
-    this.#report.startWrites = this.#reconciler.writer.writes;
   }
 
   #upsert(object: KnownObject): void {
     switch (object.kind) {
       case 'Node':
       case 'CiliumNode':
-        return this.#changeNode(() => this.#node.observe(object));
+        return this.#sync.changeNode(() => this.#node.observe(object));
       case 'Service':
         return this.#setService(object, 'k8s');
       case 'EndpointSlice':
@@ -427,102 +399,18 @@ export class ControlPlane {
     this.#report.conflicts.push({ object, ...conflict });
   }
 
-  /** Zone and addresses act at once; other labels with the next event of a Service. */
-  #changeNode(change: () => void): void {
-    const { zone } = this.#node;
-    const before = this.#reconciler.nodeAddresses;
-    change();
-    if (this.#node.zone !== zone) {
-      for (const frontend of this.#tables.frontends()) {
-        if (frontend.entry.service?.marks.preferClose === true) this.#tables.touch(frontend);
-      }
-    }
-    const after = this.#node.nodePortAddresses;
-    if (before.length === after.length && before.every((one, i) => one === after[i])) return;
-    this.#reconciler.setNodeAddresses(after);
-    for (const frontend of this.#tables.frontends()) if (isWildcard(frontend)) this.#tables.touch(frontend);
-  }
-
-  /** Writes what changed, lets the controllers that watch the tables react, and so on until all is quiet. */
   #commit(): ChangeReport {
-    const report = this.#report;
-    const updated = new Set<string>();
-    const removed = new Set<string>();
-    const retries = this.#failed;
-    this.#failed = new Set();
-    for (const frontend of retries) if (this.#tables.isCurrent(frontend)) this.#reconcile(frontend, updated, removed);
-    for (;;) {
-      const dirty = this.#tables.takeDirty();
-      const services = new Set<string>();
-      for (const frontend of dirty) {
-        services.add(frontend.entry.name);
-        this.#reconcile(frontend, updated, removed);
-      }
-      if (!this.#redirects.isIdle) this.#redirects.refresh();
-      if (this.options.envoyConfig) this.#envoy.refresh(this.#node.labels);
-      if (this.options.healthCheckNodePort && this.options.kubeProxyReplacement) {
-        this.#health.refresh(services, this.#node.nodePortAddresses);
-      }
-      if (this.#tables.dirtyCount === 0) break;
-    }
-    this.#guard(() => this.#skip.reconcile(this.#redirects.skipRedirects(), this.#reconciler.writer));
-    return {
-      refused: report.refused,
-      warnings: report.warnings,
-      conflicts: report.conflicts,
-      ignored: report.ignored,
-      updated: [...updated],
-      removed: [...removed],
-      failed: [...this.#failed].map((frontend) => frontend.key),
-      mapWrites: this.#reconciler.writer.writes - report.startWrites,
-    };
-  }
-
-  #reconcile(frontend: Frontend, updated: Set<string>, removed: Set<string>): void {
-    this.#failed.delete(frontend);
-    try {
-      if (frontend.deleted) {
-        this.#reconciler.remove(frontend);
-        this.#tables.forget(frontend);
-        updated.delete(frontend.key);
-        removed.add(frontend.key);
-        return;
-      }
-      frontend.backends = selectInstances(frontend, this.#node, this.options);
-      this.#reconciler.update(frontend, frontend.entry.service!, frontend.backends);
-      frontend.status = 'Done';
-      frontend.error = '';
-      removed.delete(frontend.key);
-      updated.add(frontend.key);
-    } catch (error) {
-      if (!(error instanceof MapWriteError)) throw error;
-      frontend.status = 'Error';
-      frontend.error = error.message;
-      this.#failed.add(frontend);
-    }
-  }
-
-  #guard(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      if (!(error instanceof MapWriteError)) throw error;
-    }
+    const { envoyConfig, healthCheckNodePort, kubeProxyReplacement } = this.options;
+    const changes = this.#sync.settle(
+      (services) => {
+        if (!this.#redirects.isIdle) this.#redirects.refresh();
+        if (envoyConfig) this.#envoy.refresh(this.#node.labels);
+        if (healthCheckNodePort && kubeProxyReplacement) {
+          this.#health.refresh(services, this.#node.nodePortAddresses);
+        }
+      },
+      (writer) => this.#skip.reconcile(this.#redirects.skipRedirects(), writer),
+    );
+    return { ...this.#report, ...changes };
   }
 }
-
-interface MutableReport {
-  refused: readonly Refusal[];
-  readonly warnings: Warning[];
-  readonly conflicts: Conflict[];
-  ignored: ReadonlyMap<string, number>;
-  startWrites: number;
-}
-
-const emptyReport = (): MutableReport => ({
-  refused: [],
-  warnings: [],
-  conflicts: [],
-  ignored: new Map(),
-  startWrites: 0,
-});

@@ -4,10 +4,10 @@ import { formatAddress, type IpAddress, isUnspecified } from '../net/address.ts'
 import { type Cidr, formatCidr, maskCidr } from '../net/cidr.ts';
 import { flagsOf, affinityOf, checksSourceRanges, masterUnion, usesMaglev } from './flags.ts';
 import { IdAllocator } from './ids.ts';
+import { pruneMaps, readLeftovers } from './leftovers.ts';
 import { MaglevTables } from './maglev-tables.ts';
 import { type FaultSource, MapWriteError, MapWriter } from './map-writer.ts';
 import {
-  addressKey,
   type Backend,
   type Frontend,
   type Instance,
@@ -61,6 +61,8 @@ export class Reconciler {
   readonly #onBackendGone: (backend: Backend) => void;
   /** Backends, by frontend, that an earlier agent had taken out of selection. */
   readonly #quarantined = new Map<string, Set<string>>();
+  /** Source ranges in the maps for ids that are not claimed yet. */
+  readonly #restoredRanges = new Map<number, readonly Cidr[]>();
   /** Addresses of the node that wildcard frontends have entries for. */
   readonly #copies = new Map<string, readonly IpAddress[]>();
   #nodeAddresses: readonly IpAddress[] = [];
@@ -331,81 +333,25 @@ export class Reconciler {
     target.ranges = NO_RANGES;
   }
 
-  readonly #restoredRanges = new Map<number, Cidr[]>();
-
   /** Takes over what an earlier agent left in the maps: ids by address, quarantined backends, source ranges. */
   restore(): void {
-    const { maps } = this.writer;
-    for (const family of [maps.v4, maps.v6]) {
-      const backendKeys = new Map<number, string>();
-      for (const [id, value] of family.backends.entries()) {
-        const key = addressKey(value.address, value.port, value.protocol, 0);
-        backendKeys.set(id, key);
-        this.backendIds.restore(key, id);
-      }
-      const masters = new Map<string, { count: number; qcount: number }>();
-      const slots = new Map<string, Map<number, string>>();
-      for (const [key, value] of family.services.entries()) {
-        const at = addressKey(key.address, key.port, key.protocol, key.scope);
-        if (key.slot === 0) {
-          masters.set(at, value);
-          this.serviceIds.restore(at, value.revNatIndex);
-        } else {
-          const backend = backendKeys.get(value.union);
-          if (!slots.has(at)) slots.set(at, new Map());
-          if (backend !== undefined) slots.get(at)!.set(key.slot, backend);
-        }
-      }
-      this.#restoreQuarantine(masters, slots);
-      for (const { revNatIndex, cidr } of family.sourceRanges.entries()) {
-        const known = this.#restoredRanges.get(revNatIndex);
-        if (known === undefined) this.#restoredRanges.set(revNatIndex, [cidr]);
-        else known.push(cidr);
-      }
-    }
+    const left = readLeftovers(this.writer.maps);
+    for (const [key, id] of left.serviceIds) this.serviceIds.restore(key, id);
+    for (const [key, id] of left.backendIds) this.backendIds.restore(key, id);
+    for (const [key, backends] of left.quarantined) this.#quarantined.set(key, backends);
+    for (const [id, ranges] of left.sourceRanges) this.#restoredRanges.set(id, ranges);
   }
 
-  /** Backends in the slots after COUNT, where the slots are what the master says. */
-  #restoreQuarantine(
-    masters: ReadonlyMap<string, { count: number; qcount: number }>,
-    slots: ReadonlyMap<string, ReadonlyMap<number, string>>,
-  ): void {
-    for (const [at, { count, qcount }] of masters) {
-      const backends = slots.get(at);
-      if (qcount === 0 || backends?.size !== count + qcount) continue;
-      const quarantined = new Set<string>();
-      for (const [slot, backend] of backends) if (slot > count) quarantined.add(backend);
-      this.#quarantined.set(at, quarantined);
-    }
-  }
-
-  /** Removes from the maps what no frontend accounts for. */
+  /** Removes from the maps what no frontend accounts for. @throws MapWriteError */
   prune(): void {
-    const { writer } = this;
-    const { maps } = writer;
     this.serviceIds.releaseUnclaimed();
     this.backendIds.releaseUnclaimed();
-    const ids = new Set([...this.#frontends.values()].map((target) => target.id));
-    const backends = new Set([...this.#frontends.values()].flatMap((target) => target.backends.map(({ id }) => id)));
-    for (const family of [maps.v4, maps.v6]) {
-      for (const [key] of family.services.entries()) {
-        const at = scopedAddress(key.address, key.port, key.protocol, key.scope);
-        const target = this.#frontends.get(at.key);
-        if (target === undefined || key.slot > target.slots) writer.deleteService(at, key.slot);
-      }
-      for (const [id] of family.backends.entries()) {
-        if (!backends.has(id)) writer.deleteBackend(family.family, id);
-      }
-      for (const [id] of family.reverseNat.entries()) {
-        if (!ids.has(id)) writer.deleteReverseNat(family.family, id);
-      }
-      for (const { revNatIndex, cidr } of family.sourceRanges.entries()) {
-        if (!ids.has(revNatIndex)) writer.deleteSourceRange(revNatIndex, cidr);
-      }
-      for (const [id] of family.maglev.entries()) {
-        if (!ids.has(id)) writer.deleteMaglev(family.family, id);
-      }
-    }
+    const targets = [...this.#frontends.values()];
+    pruneMaps(this.writer, {
+      slotsOf: (key) => this.#frontends.get(key)?.slots ?? -1,
+      serviceIds: new Set(targets.map(({ id }) => id)),
+      backendIds: new Set(targets.flatMap(({ backends }) => backends.map(({ id }) => id))),
+    });
   }
 }
 

@@ -1,5 +1,3 @@
-import { BackendState } from '../lb/layout.ts';
-import { cidrContains, type Cidr } from '../net/cidr.ts';
 import { type Defect, NO_DEFECTS } from './defects.ts';
 import {
   Backend,
@@ -12,9 +10,9 @@ import {
   type Service,
   ServiceEntry,
   type Source,
-  SOURCE_PRIORITY,
   tableOrder,
 } from './model.ts';
+import { insertSorted, instanceOrder, lowerBound, rowOrder } from './instance-order.ts';
 
 /** A frontend that a service wants. */
 export interface FrontendSpec {
@@ -42,30 +40,6 @@ export interface AddressConflict {
   readonly owner: string;
 }
 
-const instanceOrder = (a: Instance, b: Instance): number =>
-  tableOrder(a.backend, b.backend) || SOURCE_PRIORITY[a.source] - SOURCE_PRIORITY[b.source];
-
-/** Index of the first element not before `key` in a sorted array. */
-function lowerBound<T, K>(sorted: readonly T[], key: K, compare: (element: T, key: K) => number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compare(sorted[middle]!, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function insertSorted(entry: ServiceEntry, added: Instance[]): void {
-  if (added.length > 1) added.sort(instanceOrder);
-  const { instances } = entry;
-  // A copy is as long as it needs to be, which an array that was pushed to is not.
-  if (instances.length === 0) entry.instances = added.slice();
-  else if (instanceOrder(instances.at(-1)!, added[0]!) < 0) for (const instance of added) instances.push(instance);
-  else entry.instances = [...instances, ...added].sort(instanceOrder);
-}
-
 /**
  * The tables of the control plane: services with their frontends, and backends with what each service sees in them. Every change
  * marks the frontends it concerns; `takeDirty` gives them to the reconciler in the order of their last change.
@@ -79,19 +53,10 @@ export class Tables {
   /** In the order of their changes; only the latest place of a frontend, `dirtyAt`, counts. */
   #dirty: Frontend[] = [];
   #dirtyCount = 0;
-  #services = 0;
   readonly #defects: ReadonlySet<Defect>;
 
   constructor(defects: ReadonlySet<Defect> = NO_DEFECTS) {
     this.#defects = defects;
-  }
-
-  get serviceCount(): number {
-    return this.#services;
-  }
-
-  get frontendCount(): number {
-    return this.#frontends.size;
   }
 
   entry(name: string): ServiceEntry | undefined {
@@ -145,10 +110,6 @@ export class Tables {
     return this.#frontends.values();
   }
 
-  allEntries(): IterableIterator<ServiceEntry> {
-    return this.#entries.values();
-  }
-
   entryOf(name: string): ServiceEntry {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
@@ -189,7 +150,6 @@ export class Tables {
     const conflict = this.conflictOf(service.name, frontends);
     if (conflict !== undefined) return conflict;
     const entry = this.entryOf(service.name);
-    if (entry.service === undefined) this.#services++;
     entry.service = service;
     const before = entry.frontends;
     if (frontends.length === 1) {
@@ -248,7 +208,6 @@ export class Tables {
   deleteService(name: string): void {
     const entry = this.#entries.get(name);
     if (entry?.service === undefined) return;
-    this.#services--;
     entry.service = undefined;
     for (const frontend of entry.frontends) this.#deleteFrontend(frontend);
     entry.frontends = [];
@@ -421,12 +380,3 @@ export class Tables {
     }
   }
 }
-
-const rowOrder = (a: Instance, b: Instance): number =>
-  compareText(a.entry.name, b.entry.name) || SOURCE_PRIORITY[a.source] - SOURCE_PRIORITY[b.source];
-
-/** Whether the backend is alive for anyone: UDP sockets bound to one that is not get closed. */
-export const isAlive = (backend: Backend): boolean =>
-  backend.instances.some((one) => one.state <= BackendState.TERMINATING && !one.unhealthy);
-
-export const inCidr = (row: ScopedAddress, cidr: Cidr): boolean => cidrContains(cidr, row.address);

@@ -1,5 +1,5 @@
 import { type IpAddress, tryParseAddress } from '../../net/address.ts';
-import { each, integer, list, metadataOf, type Raw, record, stringMap, text, type Warning, within } from './fields.ts';
+import { each, integer, list, metadataOf, type Raw, stringMap, text, type Warning, within } from './fields.ts';
 import { readProtocol } from './service.ts';
 
 export interface ContainerPort {
@@ -106,5 +106,3 @@ export function readNode(raw: Raw, _warnings: Warning[]): NodeObject {
     : within(raw, 'status', (status) => nodeAddresses(list(status, 'addresses'), 'address'));
   return { kind: cilium ? 'CiliumNode' : 'Node', namespace: '', name, labels, addresses };
 }
-
-export const specOf = (raw: Raw): Raw => record(raw, 'spec');
