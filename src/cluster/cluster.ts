@@ -81,6 +81,8 @@ export class Cluster {
   #topology: Topology;
   readonly #objects = new Map<string, RawObject>();
   readonly #nodes = new Map<string, TwinNode>();
+  /** Nodes that may hold flows: those that were asked since flows were forgotten last. */
+  readonly #used = new Set<TwinNode>();
   /** Pods that were deleted. */
   readonly #gone = new Set<string>();
   readonly #assumptions = new Set<string>();
@@ -156,6 +158,7 @@ export class Cluster {
       node = new TwinNode(this.#topology, topology, [...this.#objects.values()], this.#settings());
       this.#nodes.set(topology.name, node);
     }
+    this.#used.add(node);
     return node;
   }
 
@@ -281,7 +284,8 @@ export class Cluster {
   /** Forgets all flows: the datapaths are as after their start, on the maps that the control planes wrote. */
   forget(): void {
     this.#packets = 0;
-    for (const node of this.#nodes.values()) node.resetDatapath();
+    for (const node of this.#used) node.resetDatapath();
+    this.#used.clear();
     this.#masquerade = new Masquerade(this.#topology, this.resolved.config);
   }
 
