@@ -8,6 +8,7 @@ import { maglevBenchmarks } from './maglev.ts';
 import { type Benchmark, measure, type Result } from './measure.ts';
 import { northSouthBenchmarks } from './northsouth.ts';
 import { policyBenchmarks } from './policy.ts';
+import { readBenchmarks } from './read.ts';
 import { selectBenchmarks } from './select.ts';
 
 /** Every group of benchmarks; inputs are made only for groups that run. */
@@ -18,6 +19,7 @@ const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   'control plane': controlPlaneBenchmarks,
   maglev: maglevBenchmarks,
   policy: policyBenchmarks,
+  read: readBenchmarks,
   select: selectBenchmarks,
   northsouth: northSouthBenchmarks,
 };

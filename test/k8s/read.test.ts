@@ -52,6 +52,8 @@ describe('readObjects', () => {
     expect(names(anchored)).toEqual(['a', 'a']);
     const block = `${service('a')}data: |\n  - not an item\n  ---\n  items:\n`;
     expect(names(list(block, service('b')))).toEqual(['a', 'b']);
+    expect(readObjects('t', `${service('a')}---odd: 1\n`).objects[0]).toHaveProperty('---odd', 1);
+    expect(readObjects('t', list(`${service('a')}-odd: 1\n`)).objects[0]).toHaveProperty('-odd', 1);
   });
 
   it('counts and names kinds that are not used', () => {
