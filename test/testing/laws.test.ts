@@ -39,7 +39,10 @@ describe('assertBalanced', () => {
   it('holds for Cilium and Envoy', () => {
     assertBalanced(maglev(251));
     assertBalanced((backends) => envoy.build(backends, { tableSize: 251 }));
-    assertBalanced(maglev(1021), { weights: true, maxDifference: 7, backends: weightedBackends({ max: 40 }) });
+    assertBalanced(maglev(1021), { weights: true });
+    // Equal shares whatever the weights: too much for the light ones.
+    const deaf: TableBuilder = (list) => maglev(1021)(list.map((backend) => ({ ...backend, weight: 100 })));
+    expect(() => assertBalanced(deaf, { weights: true })).toThrow(/slots above its share/);
   });
   it('fails for a table with a favourite, shrunk to two backends, and repeats by seed', () => {
     const message = (seed: number): string => {
