@@ -1,6 +1,6 @@
 import { LbtwinError } from '../errors.ts';
 import type { RawObject } from '../k8s/raw.ts';
-import { type Family, formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
+import { type Family, formatAddress, type IpAddress, sameAddress, tryParseAddress } from '../net/address.ts';
 import { type Cidr, cidrContains, tryParseCidr } from '../net/cidr.ts';
 import type { Mac } from '../node/mac.ts';
 
@@ -114,6 +114,7 @@ function missingPods(
 ): PodDraft[] {
   const known = new Set(objects.map(({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}`));
   const taken = new Set(found.flatMap(({ addresses }) => addresses.map((one) => formatAddress(one))));
+  if (known.size === 0 && gone.size === 0) return [...endpoints];
   return endpoints.filter(({ namespace, name, addresses }) => {
     const full = `${namespace}/${name}`;
     return !known.has(full) && !gone.has(full) && !addresses.some((one) => taken.has(formatAddress(one)));
@@ -232,7 +233,11 @@ function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
       };
       drafts.set(key, draft);
       const addresses = endpoint['addresses'];
-      for (const text of Array.isArray(addresses) ? addresses : []) addOnce(draft.addresses, tryParseAddress(text));
+      for (const text of Array.isArray(addresses) ? addresses : []) {
+        const address = tryParseAddress(text as string);
+        if (address !== undefined && !draft.addresses.some((one) => sameAddress(one, address)))
+          draft.addresses.push(address);
+      }
     }
   }
   return [...drafts.values()];
@@ -246,7 +251,8 @@ function finishPods(
   const podByAddress = new Map<string, TopologyPod>();
   const perNode = new Map<string, number>();
   const owners = indexNodes(nodes);
-  const keyed = drafts.map((draft): [string, PodDraft] => [`${draft.namespace}/${draft.name}`, draft]).sort(byText);
+  const keyed = drafts.map((draft): [string, PodDraft] => [`${draft.namespace}/${draft.name}`, draft]);
+  keyed.sort(byText);
   for (const [key, draft] of keyed) {
     const node = nodes.get(draft.node);
     if (node === undefined) {
@@ -254,7 +260,8 @@ function finishPods(
         allowed: `a Node ${draft.node}, or one of ${listed([...nodes.keys()])}`,
       });
     }
-    const hostNetwork = draft.hostNetwork || draft.addresses.some((one) => owners.has(formatAddress(one)));
+    const texts = draft.addresses.map((one) => formatAddress(one));
+    const hostNetwork = draft.hostNetwork || texts.some((one) => owners.has(one));
     const number = (perNode.get(draft.node) ?? 0) + 1;
     perNode.set(draft.node, number);
     const pod: TopologyPod = {
@@ -267,8 +274,7 @@ function finishPods(
     };
     pods.set(key, pod);
     if (hostNetwork) continue;
-    for (const address of pod.addresses) {
-      const text = formatAddress(address);
+    for (const text of texts) {
       const other = podByAddress.get(text);
       if (other !== undefined) {
         throw new LbtwinError('contradiction', `Pods ${other.namespace}/${other.name} and ${key} both have ${text}`, {

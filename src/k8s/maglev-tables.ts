@@ -1,4 +1,5 @@
 import { type HashSeeds, parseHashSeed, prepareBackends, tableOf } from '../maglev/index.ts';
+import type { MaglevTableSource } from '../lb/maglev-map.ts';
 import { protocolName } from '../net/protocol.ts';
 import type { ScopedAddress } from './model.ts';
 
@@ -9,10 +10,22 @@ export interface TableBackend {
   readonly weight: number;
 }
 
-interface Shared {
+/** A table that several frontends may share, filled when it is first looked at. */
+class Shared implements MaglevTableSource {
   readonly key: string;
-  readonly table: Uint32Array;
-  users: number;
+  users = 0;
+  readonly #build: () => Uint32Array;
+  #table: Uint32Array | undefined;
+
+  constructor(key: string, build: () => Uint32Array) {
+    this.key = key;
+    this.#build = build;
+  }
+
+  get table(): Uint32Array {
+    this.#table ??= this.#build();
+    return this.#table;
+  }
 }
 
 /** Maglev tables, built once per set of backends and shared by all frontends that have the same. */
@@ -21,7 +34,7 @@ export class MaglevTables {
   readonly #seeds: HashSeeds;
   readonly #tables = new Map<string, Shared>();
   readonly #byUser = new Map<object, Shared>();
-  /** Tables built so far. */
+  /** Tables defined so far; each is filled when it is first looked at. */
   built = 0;
 
   constructor(tableSize: number, hashSeed: string) {
@@ -30,19 +43,20 @@ export class MaglevTables {
   }
 
   /** The table of these backends, held for `user` until it asks for another or releases it. */
-  acquire(user: object, backends: readonly TableBackend[]): Uint32Array {
+  acquire(user: object, backends: readonly TableBackend[]): MaglevTableSource {
     const key = keyOf(backends);
     const held = this.#byUser.get(user);
-    if (held?.key === key) return held.table;
+    if (held?.key === key) return held;
     let shared = this.#tables.get(key);
     if (shared === undefined) {
-      shared = { key, table: this.#build(backends), users: 0 };
+      this.built++;
+      shared = new Shared(key, () => this.#build(backends));
       this.#tables.set(key, shared);
     }
     shared.users++;
     this.release(user);
     this.#byUser.set(user, shared);
-    return shared.table;
+    return shared;
   }
 
   release(user: object): void {
@@ -54,7 +68,6 @@ export class MaglevTables {
   }
 
   #build(backends: readonly TableBackend[]): Uint32Array {
-    this.built++;
     const list = backends.map(({ id, at, weight }) => ({
       id,
       address: at.address,

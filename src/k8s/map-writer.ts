@@ -1,3 +1,4 @@
+import type { MaglevTableSource } from '../lb/maglev-map.ts';
 import type { LbMaps } from '../lb/maps.ts';
 import type { BackendValue } from '../lb/backend-map.ts';
 import type { ServiceValue } from '../lb/service-map.ts';
@@ -105,9 +106,9 @@ export class MapWriter {
     this.maps.of(cidr.address.family).sourceRanges.delete({ revNatIndex, cidr });
   }
 
-  setMaglev(family: Family, id: number, table: Uint32Array): void {
+  setMaglev(family: Family, id: number, table: MaglevTableSource): void {
     const { maglev } = this.maps.of(family);
-    if (maglev.get(id) === table) return;
+    if (maglev.holds(id, table)) return;
     this.#begin('maglev', 'set', 'update maglev');
     const errno = maglev.set(id, table);
     if (errno !== 0) this.#refuse(errno, 'update maglev');
