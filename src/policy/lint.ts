@@ -1,5 +1,5 @@
 import { type ErrorPath, LbtwinError } from '../errors.ts';
-import { cidrContains, formatAddress } from '../net/index.ts';
+import { cidrContains, formatAddress, Protocol } from '../net/index.ts';
 import { type PolicyCluster, type PolicyParty, partyName } from './cluster.ts';
 import { coversPort } from './explain.ts';
 import type { EndpointPolicy } from './endpoint-policy.ts';
@@ -10,6 +10,8 @@ import { formatOrigin, type PolicyOrigin, type PolicyRule, type SectionRule } fr
 import { formatSelector, isWildcard } from './selector.ts';
 import { selectsSubject } from './resolve.ts';
 import { policyPacket, policyResult } from './verdict.ts';
+
+const DNS_PORT = 53;
 
 export type PolicySeverity = 'error' | 'warning' | 'info';
 
@@ -42,6 +44,8 @@ export const POLICY_LINT_RULES: Readonly<Record<string, string>> = {
   'entity-all': 'The entity `all` includes the world, hosts and nodes.',
   'default-deny-without-rules': 'enableDefaultDeny is true for a direction without rules: it does nothing.',
   'host-firewall-off': 'A rule for nodes has no effect without the host firewall.',
+  'fqdn-without-dns-rule': 'Addresses of toFQDNs are learned from DNS rules only, and no rule of the endpoint has any.',
+  'egress-without-dns': 'Egress is restricted and DNS (UDP 53) is allowed to nobody.',
 };
 
 /** Checks the policies of a cluster. Findings come in the order of objects. */
@@ -260,6 +264,27 @@ class Linter {
     );
   }
 
+  /** Names that cannot be learned, or not be asked for at all. */
+  #dns(party: PolicyParty, policy: EndpointPolicy): void {
+    const { enforced, rules, redirects } = policy.direction('egress');
+    if (!enforced) return;
+    const byName = rules.find(({ peers }) => peers.some(({ kind }) => kind === 'fqdns'));
+    if (byName !== undefined && !redirects.some(({ parser }) => parser === 'dns')) {
+      const message = `${partyName(party)}: no egress rule has DNS rules, so names of toFQDNs are never learned`;
+      this.#say('fqdn-without-dns-rule', 'warning', message, byName.origin, byName.path);
+    }
+    const asks = policy.entries().some(({ key, entry }) => {
+      if (entry.deny || key.direction !== directionNumber('egress')) return false;
+      const last = key.port + 2 ** (16 - key.portPrefix) - 1;
+      return key.proto === 0 || (key.proto === Protocol.UDP && key.port <= DNS_PORT && DNS_PORT <= last);
+    });
+    if (!asks && rules[0] !== undefined) {
+      const { origin, path } = rules[0];
+      const message = `${partyName(party)}: egress is restricted, and DNS (UDP ${DNS_PORT}) is allowed to nobody`;
+      this.#say('egress-without-dns', 'info', message, origin, path);
+    }
+  }
+
   /** What only shows when policies are resolved. */
   endpoints(): void {
     const conflicts = new Set<string>();
@@ -276,6 +301,7 @@ class Linter {
         const message = `${partyName(party)}: ${policy.direction(direction).states.length} different results for ${direction}, by the order of rules with authentication (${names})`;
         this.#say('order-dependent', 'error', message, rules[0]?.origin, rules[0]?.path ?? []);
       }
+      this.#dns(party, policy);
       if (policy.missing > 0) {
         const message = `${partyName(party)}: ${policy.missing} entries find no room in a map of ${policy.map.maxEntries}`;
         this.#say('map-full', 'error', message, undefined, []);

@@ -265,7 +265,26 @@ spec:
         'default-deny-without-rules',
         'entity-all',
         'host-firewall-off',
+        'egress-without-dns',
       ]),
+    );
+  });
+
+  it('finds names that are never learned, and egress without DNS', async () => {
+    const rules = file(
+      'fqdn.yaml',
+      `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: out, namespace: ops}
+spec:
+  endpointSelector: {}
+  egress: [{toFQDNs: [{matchName: api.example.com}], toPorts: [{ports: [{port: "443", protocol: TCP}]}]}]
+`,
+    );
+    const { code, out } = await policy('lint', ...SHOP, rules);
+    expect(code).toBe(1);
+    expect(out).toContain(
+      'warning fqdn-without-dns-rule: CiliumNetworkPolicy ops/out spec.egress[0]: ops/backup: no egress rule',
     );
   });
 
