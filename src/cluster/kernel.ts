@@ -1,4 +1,4 @@
-import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { type Family, type IpAddress } from '../net/address.ts';
 import { ETH, IPV4, IPV6, TCP, UDP } from '../net/headers.ts';
 import { destinationOffset, PacketBuffer, sourceOffset } from '../net/packet-buffer.ts';
 import { Protocol } from '../net/protocol.ts';
@@ -15,12 +15,18 @@ const packet = new PacketBuffer();
 /** The frame with other MAC addresses. */
 export function withMacs(frame: Uint8Array, destination: Mac, source: Mac): Uint8Array {
   const copy = frame.slice();
-  const view = new DataView(copy.buffer);
-  view.setUint32(ETH.DST, destination.high);
-  view.setUint16(ETH.DST + 4, destination.low);
-  view.setUint32(ETH.SRC, source.high);
-  view.setUint16(ETH.SRC + 4, source.low);
+  writeMac(copy, ETH.DST, destination);
+  writeMac(copy, ETH.SRC, source);
   return copy;
+}
+
+function writeMac(frame: Uint8Array, at: number, { high, low }: Mac): void {
+  frame[at] = high >>> 24;
+  frame[at + 1] = high >>> 16;
+  frame[at + 2] = high >>> 8;
+  frame[at + 3] = high;
+  frame[at + 4] = low >>> 8;
+  frame[at + 5] = low;
 }
 
 /** The frame as it is forwarded: one hop less to live; `undefined` when there was none left. */
@@ -128,10 +134,8 @@ export const headerSize = (family: Family): number => (family === 4 ? IPV4.SIZE 
 export const sameWords = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((word, i) => word === b[i]);
 
-export const addressOf = (family: Family, words: ArrayLike<number>): IpAddress => ({
-  family,
-  words: Array.from({ length: wordsOf(family) }, (_, i) => words[i]!),
-});
+/** Words that nobody changes any more, as an address. */
+export const addressOf = (family: Family, words: readonly number[]): IpAddress => ({ family, words });
 
 /** 127.0.0.0/8 and ::1. */
 export const isLoopback = ({ family, words }: IpAddress): boolean =>

@@ -1,4 +1,4 @@
-import { type Family, formatWords, wordsOf } from '../net/address.ts';
+import { type Family, formatWords } from '../net/address.ts';
 import {
   ETH,
   EtherType,
@@ -53,14 +53,11 @@ export interface PacketParts {
 
 /** Reads a frame's addresses and ports; `undefined` if it holds no whole IP packet. */
 export function partsOf(frame: Uint8Array, l3: number = ETH.SIZE): PacketParts | undefined {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (frame.length < l3 + IPV4.SIZE) return undefined;
   const family: Family = frame[l3]! >>> 4 === 6 ? 6 : 4;
   if (family === 6 && frame.length < l3 + IPV6.SIZE) return undefined;
-  const words = wordsOf(family);
-  const at = l3 + (family === 4 ? IPV4.SRC : IPV6.SRC);
-  const saddr = Array.from({ length: words }, (_, i) => view.getUint32(at + 4 * i));
-  const daddr = Array.from({ length: words }, (_, i) => view.getUint32(at + 4 * (words + i)));
+  const saddr = addressAt(frame, l3 + (family === 4 ? IPV4.SRC : IPV6.SRC), family);
+  const daddr = addressAt(frame, l3 + (family === 4 ? IPV4.DST : IPV6.DST), family);
   let protocol = frame[l3 + (family === 4 ? IPV4.PROTOCOL : IPV6.NEXT_HEADER)]!;
   let l4 = l3 + (family === 4 ? (frame[l3]! & 15) * 4 : IPV6.SIZE);
   if (family === 6) {
@@ -71,10 +68,18 @@ export function partsOf(frame: Uint8Array, l3: number = ETH.SIZE): PacketParts |
     }
   }
   const ported = hasPorts(protocol) && frame.length >= l4 + 4;
-  const sport = ported ? view.getUint16(l4) : 0;
-  const dport = ported ? view.getUint16(l4 + 2) : 0;
+  const sport = ported ? (frame[l4]! << 8) | frame[l4 + 1]! : 0;
+  const dport = ported ? (frame[l4 + 2]! << 8) | frame[l4 + 3]! : 0;
   return { family, l3, l4, protocol, saddr, daddr, sport, dport };
 }
+
+const wordAt = (frame: Uint8Array, at: number): number =>
+  ((frame[at]! << 24) | (frame[at + 1]! << 16) | (frame[at + 2]! << 8) | frame[at + 3]!) >>> 0;
+
+const addressAt = (frame: Uint8Array, at: number, family: Family): number[] =>
+  family === 4
+    ? [wordAt(frame, at)]
+    : [wordAt(frame, at), wordAt(frame, at + 4), wordAt(frame, at + 8), wordAt(frame, at + 12)];
 
 const isSkipped = (next: number): boolean =>
   next === NextHeader.HOP_BY_HOP ||

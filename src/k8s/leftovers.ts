@@ -90,6 +90,6 @@ export function pruneMaps(writer: MapWriter, { slotsOf, serviceIds, backendIds }
     for (const { revNatIndex, cidr } of sourceRanges.entries()) {
       if (!serviceIds.has(revNatIndex)) writer.deleteSourceRange(revNatIndex, cidr);
     }
-    for (const [id] of maglev.entries()) if (!serviceIds.has(id)) writer.deleteMaglev(family, id);
+    for (const id of maglev.keys()) if (!serviceIds.has(id)) writer.deleteMaglev(family, id);
   }
 }
