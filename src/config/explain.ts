@@ -1,6 +1,7 @@
 import { LbtwinError } from '../errors.ts';
 import { nearest } from '../text/index.ts';
-import { CHECKS, type ConfigCheck } from './checks.ts';
+import type { ConfigCheck } from './check.ts';
+import { CHECKS } from './checks.ts';
 import { goText } from './go.ts';
 import { ABSENT, type Option } from './option.ts';
 import { OPTION_OF_KEY, OPTIONS } from './options.ts';

@@ -1,5 +1,6 @@
 export type { AgentOptions } from './agent-options.ts';
-export { checkConfig, CHECKS, type CheckContext, type ConfigCheck, DEFAULT_EPHEMERAL } from './checks.ts';
+export { type CheckContext, type ConfigCheck, DEFAULT_EPHEMERAL } from './check.ts';
+export { checkConfig, CHECKS } from './checks.ts';
 export { CNI_FILE } from './table/install.ts';
 export { type DatapathConfig, deriveDatapathConfig, type MapSizes } from './datapath-config.ts';
 export type { ConfigFinding } from './finding.ts';

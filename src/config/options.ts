@@ -1,11 +1,13 @@
 import type { Option } from './option.ts';
 import { DATAPATH } from './table/datapath.ts';
 import { INSTALL } from './table/install.ts';
+import { MAPS } from './table/maps.ts';
 import { NETWORK } from './table/network.ts';
 import { SERVICES } from './table/services.ts';
+import { SOCKETS } from './table/sockets.ts';
 
 /** Every option that the twin knows, in the order of the documentation. */
-export const OPTIONS: readonly Option[] = [...SERVICES, ...DATAPATH, ...NETWORK, ...INSTALL];
+export const OPTIONS: readonly Option[] = [...SERVICES, ...SOCKETS, ...DATAPATH, ...MAPS, ...NETWORK, ...INSTALL];
 
 /** The option that writes a ConfigMap key. */
 export const OPTION_OF_KEY: ReadonlyMap<string, Option> = new Map(

@@ -1,5 +1,6 @@
 import { LbtwinError } from '../errors.ts';
-import { checkConfig, DEFAULT_EPHEMERAL } from './checks.ts';
+import { DEFAULT_EPHEMERAL } from './check.ts';
+import { checkConfig } from './checks.ts';
 import { type DatapathConfig, deriveDatapathConfig } from './datapath-config.ts';
 import type { ConfigFinding } from './finding.ts';
 import { OPTION_OF_KEY } from './options.ts';

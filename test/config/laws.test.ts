@@ -112,7 +112,7 @@ describe('laws of the option table', () => {
         .map((name) => readFileSync(`src/${name}`, 'utf8'))
         .join('\n');
     const readers = textOf((name) => !name.startsWith('config/'));
-    const derived = textOf((name) => name === 'config/datapath-config.ts' || name === 'config/checks.ts');
+    const derived = textOf((name) => /^config\/(?:datapath-config|refusals|traps)\.ts$/.test(name));
     for (const { field, reader, key } of typed) {
       if (reader === 'described') continue;
       const read = new RegExp(`\\b(?:config|status)\\.${field}\\b|[{,]\\s*${field}\\s*[,}]`).test(readers);

@@ -1,5 +1,5 @@
 import { always, comma, ifTruthy, present, spaced } from '../emit.ts';
-import { chartOnly, option, split } from '../define.ts';
+import { option, split } from '../define.ts';
 import { truthy } from '../go.ts';
 import { anyText, bool, cidrs, oneOf, portRange, words, zoneMap } from '../kind.ts';
 import { ABSENT, type Emit, type Option } from '../option.ts';
@@ -10,18 +10,7 @@ const unlessReplaced = (when: string): Emit => ({
     chart.kubeProxyReplacement === 'true' || !chart.has(helm) ? undefined : String(chart.get(helm)),
 });
 
-const socket = (name: string): Emit => ({
-  when: name === 'enabled' ? 'always' : 'key present',
-  text: (chart) => {
-    const group = ['socketLB', 'hostServices'].find((base) => {
-      const value = chart.get(base);
-      return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
-    });
-    return group !== undefined && chart.has(`${group}.${name}`) ? String(chart.get(`${group}.${name}`)) : undefined;
-  },
-});
-
-/** Which frontends exist, what they accept, and the socket layer. */
+/** Which frontends exist and what they accept. */
 export const SERVICES: readonly Option[] = [
   option('kube-proxy-replacement', 'kubeProxyReplacement', {
     helm: 'kubeProxyReplacement',
@@ -372,47 +361,6 @@ export const SERVICES: readonly Option[] = [
         chart.get('loadBalancer.l7.backend') === 'envoy' ? String(chart.get(helm) ?? '') : undefined,
     },
     effect: 'How Envoy picks a backend.',
-  }),
-  option('bpf-lb-sock', 'socketLB', {
-    helm: 'socketLB.enabled',
-    values: false,
-    agent: 'false',
-    kind: bool,
-    reader: 'sockets',
-    emit: socket('enabled'),
-    effect: 'Services are translated once, at connect() or sendmsg(), instead of packet by packet.',
-    note: 'Forced to true by kubeProxyReplacement=true.',
-  }),
-  option('bpf-lb-sock-hostns-only', 'socketLBHostNamespaceOnly', {
-    helm: 'socketLB.hostNamespaceOnly',
-    agent: 'false',
-    kind: bool,
-    reader: 'sockets',
-    emit: socket('hostNamespaceOnly'),
-    effect:
-      'Pods skip the socket layer and are balanced per packet at their interface, so that sidecars see the service address.',
-  }),
-  option('bpf-lb-sock-terminate-pod-connections', 'socketLBTerminatePodConnections', {
-    helm: 'socketLB.terminatePodConnections',
-    agent: 'true',
-    kind: bool,
-    reader: 'described',
-    emit: socket('terminatePodConnections'),
-    effect: 'UDP sockets in pods that are connected to a removed backend are closed.',
-  }),
-  option('trace-sock', 'socketLBTracing', {
-    helm: 'socketLB.tracing',
-    agent: 'true',
-    kind: bool,
-    reader: 'sockets',
-    emit: socket('tracing'),
-    effect: 'The monitor shows translations at the socket.',
-    note: 'Switched off by socketLB.hostNamespaceOnly.',
-  }),
-  chartOnly('hostServices', {
-    kind: anyText(),
-    reader: 'chart',
-    effect: 'Older name of socketLB, read only while socketLB is empty.',
   }),
   option('fixed-zone-mapping', 'fixedZoneMapping', {
     agent: '',
