@@ -51,7 +51,16 @@ export const SPREAD_PORTS = { min: 1024, max: 65535 } as const;
 export interface FlowView {
   /** Empty: on whatever node. */
   readonly nodes: readonly string[];
-  readonly outcome: 'backend' | 'spread' | 'candidates' | 'no-backend' | 'source-range' | 'proxy' | 'not-exposed';
+  readonly outcome:
+    | 'backend'
+    | 'spread'
+    | 'candidates'
+    | 'no-backend'
+    | 'source-range'
+    | 'proxy'
+    | 'not-exposed'
+    /** A client inside whose socket is left alone. */
+    | 'untranslated';
   /** The frontend with its backends as these nodes have it. */
   readonly service: Service | undefined;
   readonly explanation: SelectionExplanation | undefined;
@@ -243,6 +252,7 @@ class FlowSelector {
     const row = frontend.entry.service!;
     const { options } = plane;
     const proxyPort = proxyPortOf(frontend);
+    if (this.isLeftAlone(frontend, row)) return { ...EMPTY_VIEW, nodes, outcome: 'untranslated' };
     if (this.isRefused(frontend, row, plane)) return { ...EMPTY_VIEW, nodes, outcome: 'source-range' };
     const service = defineService(
       {
@@ -270,6 +280,17 @@ class FlowSelector {
     if (proxyPort !== 0) return { ...view, outcome: 'proxy' };
     if (service.count === 0) return { ...view, outcome: 'no-backend' };
     return this.pick(view, service, to);
+  }
+
+  /**
+   * External IPs and hostPorts are translated at a socket only if the address is the client's own host's; external IPs with exactly one
+   * Local policy never, since they lack the entry for clients inside.
+   */
+  private isLeftAlone(frontend: Frontend, row: ServiceRow): boolean {
+    if (this.client.kind === 'external') return false;
+    if (frontend.type === 'ExternalIPs' && row.extPolicy !== row.intPolicy) return true;
+    const guarded = frontend.type === 'ExternalIPs' || frontend.type === 'HostPort';
+    return guarded && this.inventory.nodeOf(this.question.to.address) !== this.client.node;
   }
 
   private isRefused(frontend: Frontend, row: ServiceRow, { options }: ControlPlane): boolean {

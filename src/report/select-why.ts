@@ -13,6 +13,8 @@ export function explainView(answer: FlowAnswer, question: FlowQuestion, view: Fl
   switch (view.outcome) {
     case 'source-range':
       return [sourceRangeLine(answer, question), 'drop reason "not in source range" (-177)'];
+    case 'untranslated':
+      return [untranslatedLine(answer), 'lbtwin trace follows the packet from there'];
     case 'not-exposed':
       return ['its annotation service.cilium.io/node or node-selector names other nodes'];
     case 'proxy':
@@ -23,6 +25,11 @@ export function explainView(answer: FlowAnswer, question: FlowQuestion, view: Fl
       return [...candidateLines(answer, view), ...pickLines(answer, question, view)];
   }
 }
+
+const untranslatedLine = ({ frontend, serviceRow }: FlowAnswer): string =>
+  frontend!.type === 'ExternalIPs' && serviceRow!.extPolicy !== serviceRow!.intPolicy
+    ? 'external IPs with exactly one Local policy have no entry for clients inside'
+    : `${frontend!.type === 'HostPort' ? 'hostPorts' : 'external IPs'} are translated at a socket only if the address is the client's own host's`;
 
 function sourceRangeLine({ serviceRow }: FlowAnswer, question: FlowQuestion): string {
   const ranges = serviceRow!.sourceRanges.map(formatCidr).join(', ');
@@ -114,6 +121,8 @@ function pickLines(answer: FlowAnswer, question: FlowQuestion, view: FlowView): 
         `the drawn word ${explanation!.randomWord} modulo ${service!.count}, plus 1, is slot ${explanation!.slot}`,
       );
     }
+    if (answer.client.kind !== 'external')
+      lines.push('lbtwin connect asks the socket itself: errno, getpeername(), affinity');
     return lines;
   }
   const { hash, hashedPort, tableSize, tableIndex } = explanation!;

@@ -122,6 +122,18 @@ describe('lbtwin select', () => {
     expect((await ask('10.244.4.19', '10.96.20.70:25')).out).toContain('EHOSTUNREACH');
   });
 
+  it('leaves sockets inside alone where the datapath does', async () => {
+    const foreign = await askJson('10.244.4.19', '198.51.100.20:8088');
+    expect(foreign).toMatchObject({ code: 1, views: [{ outcome: 'untranslated' }] });
+    expect(await askJson('10.244.1.12', '192.168.10.11:8125/UDP')).toMatchObject({
+      code: 0,
+      views: [{ outcome: 'candidates' }],
+    });
+    expect((await ask('10.244.4.19', '198.51.100.20:8088')).out).toContain(
+      "only if the address is the client's own host's",
+    );
+  });
+
   it('refuses clients outside the source ranges', async () => {
     const { code, out } = await ask('192.0.2.1:4000', '203.0.113.20:443');
     expect(code).toBe(1);
