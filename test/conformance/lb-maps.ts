@@ -163,6 +163,7 @@ export interface ServiceView {
 }
 
 const SCOPES = ['external', 'internal'];
+const STATES = ['active', 'terminating', 'quarantined', 'maintenance'];
 
 /**
  * The agent's view of the services, as far as the maps tell it: ids, flags, counts and slots; the Kubernetes side of it and
@@ -177,12 +178,13 @@ export function serviceViews(views: ServiceView[], maps: LbMaps): unknown[] {
     const key = { address, port: view.frontend.port, protocol: view.keyProto, scope };
     const master = services.get({ ...key, slot: 0 });
     if (master === undefined) return { ...view, missing: true };
-    const slots = view.slots.map((given) => {
+    const slots = view.slots.map((given, i) => {
       exactKeys(given, ['slot', 'backendId', 'addr', 'port', 'state', 'healthy']);
       const id = services.get({ ...key, slot: given.slot })?.union ?? given.backendId;
       const backend = backends.get(id);
-      if (backend === undefined) return given;
-      return { ...given, backendId: id, addr: formatAddress(backend.address), port: backend.port };
+      if (backend === undefined) return { ...given, slot: i + 1 };
+      const addr = formatAddress(backend.address);
+      return { ...given, slot: i + 1, backendId: id, addr, port: backend.port, state: STATES[backend.state]! };
     });
     const { revNatIndex: id, count, qcount, flags } = master;
     return { ...view, id, count, qcount, flags: flags & 0xff, flags2: flags >>> 8, slots };
