@@ -5,8 +5,9 @@ import { formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
 import { LbtwinError } from '../errors.ts';
 import type { TwinNode } from './twin-node.ts';
 import type { Fabric } from './fabric.ts';
-import { isIcmpError, type PacketParts, partsOf, viewOf } from './packet-view.ts';
-import { accessesOf, type Hop, type JourneyDrop } from './journey.ts';
+import { isIcmpError, type PacketParts, partsOf } from './packet-view.ts';
+import { Diary, type DropArrival } from './diary.ts';
+import type { Hop } from './journey.ts';
 import { addressOf, decapsulated, encapsulated, forwarded, isLoopback, readdressed, withMacs } from './kernel.ts';
 import { dropReasonName } from '../net/drop-reason.ts';
 import type { Masquerade } from './masquerade.ts';
@@ -47,7 +48,7 @@ export type Arrival =
     }
   | { readonly kind: 'host'; readonly node: TwinNode; readonly frame: Uint8Array; readonly parts: PacketParts }
   | { readonly kind: 'outside'; readonly address: IpAddress; readonly frame: Uint8Array; readonly parts: PacketParts }
-  | { readonly kind: 'dropped'; readonly drop: JourneyDrop; readonly reason?: string }
+  | DropArrival
   | { readonly kind: 'looped' }
   | { readonly kind: 'undecided'; readonly reason: string };
 
@@ -75,19 +76,23 @@ const isArrival = (next: Step | Arrival): next is Arrival => 'kind' in next;
 
 /** Takes frames from hook to hook until they end somewhere, and keeps the diary. */
 export class Walk {
-  readonly hops: Hop[] = [];
-  #count = 0;
+  readonly #diary: Diary;
   readonly #context: WalkContext;
   readonly #direction: Hop['direction'];
 
   constructor(context: WalkContext, direction: Hop['direction']) {
     this.#context = context;
+    this.#diary = new Diary(direction, context.now, context.record);
     this.#direction = direction;
+  }
+
+  get hops(): readonly Hop[] {
+    return this.#diary.hops;
   }
 
   run(frame: Uint8Array, place: Place): Arrival {
     let step: Step = { frame, place };
-    while (this.#count < MAX_HOPS) {
+    while (this.#diary.count < MAX_HOPS) {
       const next = this.#next(step);
       if (isArrival(next)) return next;
       step = next;
@@ -125,11 +130,11 @@ export class Walk {
     const { fabric, mtu } = this.#context;
     const judged = fabric.judge(frame, parts, from, mtu);
     if (judged !== undefined) {
-      return this.#dropped(frame, 'network', 'network', { code: 0, name: judged.name }, judged.reason);
+      return this.#diary.dropped(frame, 'network', 'network', { code: 0, name: judged.name }, judged.reason);
     }
     const found = via === undefined ? fabric.locate(parts) : ({ kind: 'node', node: via } as const);
     if (found.kind === 'outside') {
-      if (from !== undefined) this.#quiet('network', 'out of the cluster', frame, frame);
+      if (from !== undefined) this.#diary.quiet('network', 'out of the cluster', frame, frame);
       return { kind: 'outside', address: found.address, frame, parts };
     }
     if ('assumed' in found && found.assumed !== undefined) this.#context.assume(found.assumed);
@@ -137,7 +142,7 @@ export class Walk {
     const unwrapped = via === undefined ? this.#ipip(frame, parts, node) : undefined;
     if (unwrapped !== undefined) return unwrapped;
     if (!fabric.isUp(node.name)) {
-      return this.#dropped(frame, 'network', 'network', { code: 0, name: 'NODE_DOWN' }, `${node.name} is down`);
+      return this.#diary.dropped(frame, 'network', 'network', { code: 0, name: 'NODE_DOWN' }, `${node.name} is down`);
     }
     return {
       frame: withMacs(frame, node.mac, from?.mac ?? GATEWAY_MAC),
@@ -156,7 +161,7 @@ export class Walk {
     this.#context.assume(
       'Backends open IPIP packets by a device of their own and have the service address (DSR by IPIP needs both).',
     );
-    this.#quiet(node.name, 'IPIP device', frame, inner.frame, 'decapsulated');
+    this.#diary.quiet(node.name, 'IPIP device', frame, inner.frame, 'decapsulated');
     return { kind: 'pod', node, pod, frame: inner.frame, parts: innerParts, unwrapped: true };
   }
 
@@ -207,7 +212,7 @@ export class Walk {
       vni,
       options,
     });
-    this.#quiet(node.name, `${protocol} device`, frame, out);
+    this.#diary.quiet(node.name, `${protocol} device`, frame, out);
     return { frame: out, place: { at: 'network', from: node.topology } };
   }
 
@@ -220,7 +225,7 @@ export class Walk {
     if (refused !== undefined) return refused;
     const pod = node.podAt(destination);
     if (pod !== undefined) {
-      this.#quiet(node.name, 'host stack', frame, frame, 'to a pod of this node');
+      this.#diary.quiet(node.name, 'host stack', frame, frame, 'to a pod of this node');
       return { frame: withMacs(frame, pod.mac, pod.nodeMac), place: { at: 'podPolicy', node, pod } };
     }
     const tunnelled = this.#overlay(frame, parts, node);
@@ -234,7 +239,7 @@ export class Walk {
     const pod = node.podAt(destination);
     const out = forwarded(frame, parts);
     if (out === undefined) {
-      return this.#dropped(
+      return this.#diary.dropped(
         frame,
         node.name,
         'host stack',
@@ -245,25 +250,25 @@ export class Walk {
     if (pod !== undefined) return this.#toLocalPod(frame, out, node, pod, mark);
     if (node.isOwnPodCidr(destination)) {
       const reason = `${formatAddress(destination)} belongs to ${node.name}, and no pod there has it`;
-      return this.#dropped(frame, node.name, 'host stack', { code: 0, name: 'NO_POD' }, reason);
+      return this.#diary.dropped(frame, node.name, 'host stack', { code: 0, name: 'NO_POD' }, reason);
     }
     const tunnelled = this.#overlay(out, parts, node);
     if (tunnelled !== undefined) return tunnelled;
-    this.#quiet(node.name, 'host stack', frame, out, 'routed out');
+    this.#diary.quiet(node.name, 'host stack', frame, out, 'routed out');
     return { frame: withMacs(out, GATEWAY_MAC, node.topology.mac), place: { at: 'netdevOut', node, mark } };
   }
 
   /** The kernel's route to a pod of the node: straight to its interface, or by cilium_host, whose program hands it on. */
   #toLocalPod(frame: Uint8Array, routed: Uint8Array, node: TwinNode, pod: TopologyPod, mark: number): Step | Arrival {
     if (node.datapath.options.endpointRoutes) {
-      this.#quiet(node.name, 'host stack', frame, routed, 'to a pod of this node');
+      this.#diary.quiet(node.name, 'host stack', frame, routed, 'to a pod of this node');
       return { frame: withMacs(routed, pod.mac, pod.nodeMac), place: { at: 'podIn', node, pod, mark } };
     }
     const handed = forwarded(routed, partsOf(routed)!);
     if (handed === undefined) {
-      return this.#dropped(frame, node.name, 'cilium_host', { code: 196, name: 'TTL_EXCEEDED' }, 'no TTL left');
+      return this.#diary.dropped(frame, node.name, 'cilium_host', { code: 196, name: 'TTL_EXCEEDED' }, 'no TTL left');
     }
-    this.#quiet(node.name, 'host stack', frame, handed, 'by cilium_host to a pod of this node');
+    this.#diary.quiet(node.name, 'host stack', frame, handed, 'by cilium_host to a pod of this node');
     return { frame: withMacs(handed, pod.mac, pod.nodeMac), place: { at: 'podPolicy', node, pod } };
   }
 
@@ -281,7 +286,7 @@ export class Walk {
   #own(frame: Uint8Array, parts: PacketParts, node: TwinNode): Step | Arrival {
     const inner = decapsulated(frame, parts);
     if (inner !== undefined) {
-      this.#quiet(node.name, `${inner.by} device`, frame, inner.frame, 'decapsulated');
+      this.#diary.quiet(node.name, `${inner.by} device`, frame, inner.frame, 'decapsulated');
       return inner.overlay
         ? { frame: inner.frame, place: { at: 'overlay', node, options: inner.options } }
         : this.#hook(inner.frame, node, 'fromNetdev', {});
@@ -289,7 +294,7 @@ export class Walk {
     const original = this.#context.masquerade.original(node.name, parts);
     if (original !== undefined) {
       const out = readdressed(frame, parts, 'destination', original.address, original.port);
-      this.#quiet(node.name, 'iptables', frame, out, 'masquerading undone');
+      this.#diary.quiet(node.name, 'iptables', frame, out, 'masquerading undone');
       return { frame: out, place: { at: 'stack', node, mark: 0 } };
     }
     const shut = this.#policy(frame, node, { host: node.name }, 'ingress');
@@ -299,7 +304,7 @@ export class Walk {
   #netdevOut(frame: Uint8Array, parts: PacketParts, node: TwinNode, mark: number): Step | Arrival {
     const masqueraded =
       this.#direction === 'reply' ? undefined : this.#context.masquerade.translate(node, frame, parts);
-    if (masqueraded !== undefined) this.#quiet(node.name, 'iptables', frame, masqueraded, 'masqueraded');
+    if (masqueraded !== undefined) this.#diary.quiet(node.name, 'iptables', frame, masqueraded, 'masqueraded');
     return this.#hook(masqueraded ?? frame, node, 'toNetdev', { mark });
   }
 
@@ -361,7 +366,7 @@ export class Walk {
     ];
     const hook = `${side} policy`;
     if (said.allowed) {
-      this.#write(
+      this.#diary.write(
         node.name,
         hook,
         frame,
@@ -372,10 +377,10 @@ export class Walk {
       return undefined;
     }
     const drop = { code: said.code, name: dropReasonName(said.code) };
-    this.#write(node.name, hook, frame, undefined, 'denied', events, drop);
+    this.#diary.write(node.name, hook, frame, undefined, 'denied', events, drop);
     const by = said.rules.length > 0 ? `by ${said.rules.join(', ')}` : 'since no rule allows it and policy is enforced';
     const reason = `${side} of ${who} is denied ${by}`;
-    return { kind: 'dropped', drop: this.#drop(drop.code, drop.name, node.name, hook), reason };
+    return { kind: 'dropped', drop: this.#diary.drop(drop.code, drop.name, node.name, hook), reason };
   }
 
   /** Runs a program, writes the hop down, and answers its verdict, or where the packet ended with it. */
@@ -398,62 +403,14 @@ export class Walk {
       });
     } catch (error) {
       if (!(error instanceof LbtwinError) || error.code !== 'not-modelled') throw error;
-      this.#write(node.name, hook, frame, undefined, 'undecided', events);
+      this.#diary.write(node.name, hook, frame, undefined, 'undecided', events);
       return { verdict: { action: 'TC_ACT_OK', mark: 0 }, ended: { kind: 'undecided', reason: error.reason } };
     }
     const { drop } = verdict;
     const lost = verdict.frame === undefined;
-    this.#write(node.name, hook, frame, verdict.frame, verdict.action, events, drop);
+    this.#diary.write(node.name, hook, frame, verdict.frame, verdict.action, events, drop);
     if (!lost || drop === undefined) return { verdict };
     const { code, name } = drop;
-    return { verdict, ended: { kind: 'dropped', drop: this.#drop(code, name, node.name, hook) } };
-  }
-
-  #drop(code: number, name: string, node: string, hook: string): JourneyDrop {
-    return { code, name, node, hook, ...(this.#direction === 'reply' ? { ofReply: true as const } : {}) };
-  }
-
-  #dropped(
-    frame: Uint8Array,
-    node: string,
-    hook: string,
-    { code, name }: { code: number; name: string },
-    reason: string,
-  ): Arrival {
-    this.#write(node, hook, frame, undefined, 'drop', [], { code, name });
-    return { kind: 'dropped', drop: this.#drop(code, name, node, hook), reason };
-  }
-
-  /** A step of the kernel's or the network's, of which there is no more to say than what it did. */
-  #quiet(node: string, hook: string, before: Uint8Array, after: Uint8Array, verdict = 'passed on'): void {
-    this.#write(node, hook, before, after, verdict, []);
-  }
-
-  #write(
-    node: string,
-    hook: string,
-    before: Uint8Array,
-    after: Uint8Array | undefined,
-    verdict: string,
-    events: readonly TraceEvent[],
-    drop?: { readonly code: number; readonly name: string },
-  ): void {
-    this.#count++;
-    if (!this.#context.record) return;
-    const [from, to] = [viewOf(before), after === undefined ? undefined : viewOf(after)];
-    this.hops.push({
-      node,
-      hook,
-      direction: this.#direction,
-      ...(from === undefined ? {} : { before: from }),
-      ...(to === undefined ? {} : { after: to }),
-      verdict,
-      ...(drop === undefined ? {} : { drop: { code: drop.code, name: drop.name } }),
-      ...accessesOf(events),
-      events,
-      frameIn: before,
-      ...(after === undefined ? {} : { frameOut: after }),
-      at: this.#context.now,
-    });
+    return { verdict, ended: { kind: 'dropped', drop: this.#diary.drop(code, name, node.name, hook) } };
   }
 }
