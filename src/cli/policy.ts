@@ -34,6 +34,8 @@ export const policyOptions: OptionSpecs = {
 
 export interface PolicyInput {
   readonly cluster: PolicyCluster;
+  /** The objects as read, with their places. */
+  readonly batch: ObjectBatch;
   /** Says which configuration the answer is for. */
   readonly origin: string;
 }
@@ -74,7 +76,7 @@ export async function policyClusterOf(batch: ObjectBatch, args: Args, io: Io): P
     throw new LbtwinError('assumption', cluster.assumptions.join(' '), { allowed: 'objects that say so' });
   }
   for (const assumption of cluster.assumptions) io.warn(`lbtwin: assumed: ${assumption}\n`);
-  return { cluster, origin };
+  return { cluster, batch, origin };
 }
 
 function readDns(file: string, text: string): DnsView {

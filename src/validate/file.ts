@@ -22,6 +22,8 @@ export type FindingStage =
   | 'api-server'
   /** The agent, after the object is stored. */
   | 'agent'
+  /** Policies that do not do what they seem to (`lbtwin policy lint`). */
+  | 'policy'
   /** Helm values and the ConfigMap. */
   | 'settings'
   /** systemd and mount(8). */

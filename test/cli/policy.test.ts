@@ -248,8 +248,14 @@ spec:
     );
     const { code, out } = await policy('lint', '-o', 'json', ...SHOP, odd);
     expect(code).toBe(1);
-    const { findings } = JSON.parse(out);
-    expect(new Set(findings.map((finding: { code: string }) => finding.code))).toEqual(
+    const found = JSON.parse(out).files.flatMap(({ findings }: { findings: unknown[] }) => findings);
+    expect(found.find((finding: { code: string }) => finding.code === 'icmp-type-0')).toMatchObject({
+      file: odd,
+      line: 9,
+      object: 'CiliumNetworkPolicy shop/odd',
+      path: 'spec.ingress[1].icmps[0].fields[0]',
+    });
+    expect(new Set(found.map((finding: { code: string }) => finding.code))).toEqual(
       new Set([
         'unknown-named-port',
         'empty-rule-denies',
@@ -283,9 +289,11 @@ spec:
     );
     const { code, out } = await policy('lint', ...SHOP, rules);
     expect(code).toBe(1);
-    expect(out).toContain(
-      'warning fqdn-without-dns-rule: CiliumNetworkPolicy ops/out spec.egress[0]: ops/backup: no egress rule',
+    expect(out).toMatch(
+      /fqdn\.yaml:6:\d+: warning: CiliumNetworkPolicy ops\/out: ops\/backup: no egress rule .*\[policy: fqdn-without-dns-rule\]/,
     );
+    const github = await policy('lint', '--level', 'warning', '-o', 'github', ...SHOP, rules);
+    expect(github.out).toMatch(/^::warning file=.*fqdn\.yaml,line=6,col=\d+,title=policy%3A fqdn-without-dns-rule::/);
   });
 
   it('lists what it looks for', async () => {
