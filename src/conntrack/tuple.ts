@@ -48,6 +48,11 @@ export function setTuple(
   tuple[2 * w + 1] = (protocol << 8) | flags;
 }
 
+/** Copies a tuple word by word: for so few words much faster than the array's own `set`. */
+export function copyTuple(to: CtTuple, from: CtTuple): void {
+  for (let i = 0; i < to.length; i++) to[i] = from[i]!;
+}
+
 /** Swaps the addresses and the ports, in place; flags stay. */
 export function reverseTuple(tuple: CtTuple, w: number): void {
   swapTupleAddresses(tuple, w);

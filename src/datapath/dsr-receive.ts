@@ -1,6 +1,6 @@
 import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit, CtWord } from '../conntrack/entry.ts';
-import { reverseTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
+import { copyTuple, reverseTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { DsrError, findDsrExtension, readDsrGeneveOption, readDsrOption } from '../net/dsr.ts';
 import { TcpFlag, TCP } from '../net/headers.ts';
@@ -22,7 +22,7 @@ export function receiveDsr(f: NodeFamily, ctx: HookContext): number {
   const { headers, packet, service, state } = ctx;
   const w = f.words;
   const tuple = ctx.other;
-  tuple.set(ctx.tuple);
+  copyTuple(tuple, ctx.tuple);
   reverseTuple(tuple, w);
   let informed = true;
   if (headers.protocol === Protocol.TCP) {

@@ -1,7 +1,7 @@
 import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { readConntrackTuple } from '../conntrack/packet.ts';
-import { setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
+import { copyTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
 import { Masquerade, masquerade, type MasqueradeFacts } from '../nat/masquerade.ts';
 import { readNatTuple } from '../nat/packet.ts';
 import { DropReason } from '../net/drop-reason.ts';
@@ -77,7 +77,7 @@ function redirectElsewhere(ctx: HookContext, route: Route): number {
 function findService(f: NodeFamily, ctx: HookContext): number {
   const { tuple, other } = ctx;
   const w = f.words;
-  other.set(tuple);
+  copyTuple(other, tuple);
   const bits = f.conntrack.egressBits(other);
   if (bits < 0) return -1;
   const revNatIndex = bits >>> 16;

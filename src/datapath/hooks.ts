@@ -114,13 +114,12 @@ function program(node: Node, hook: Hook, ctx: HookContext): number {
   }
 }
 
-const EGRESS_HOOKS: readonly Hook[] = ['toNetdev', 'fromContainer'];
-
 /** Runs a hook's program on the packet in the context; counts a drop. Answers `Act` or a negative drop reason. */
 export function runHook(node: Node, hook: Hook, ctx: HookContext): number {
   ctx.xdp = hook === 'xdp';
   ctx.overlay = hook === 'fromOverlay';
-  ctx.dropDirection = EGRESS_HOOKS.includes(hook) ? MetricDirection.EGRESS : MetricDirection.INGRESS;
+  const leaves = hook === 'toNetdev' || hook === 'fromContainer';
+  ctx.dropDirection = leaves ? MetricDirection.EGRESS : MetricDirection.INGRESS;
   // What XDP hands on starts empty; only tc is handed anything.
   if (ctx.xdp) ctx.transfer = 0;
   const { length } = ctx.packet;

@@ -1,6 +1,6 @@
 import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit } from '../conntrack/entry.ts';
-import { reverseTuple } from '../conntrack/tuple.ts';
+import { copyTuple, reverseTuple } from '../conntrack/tuple.ts';
 import { LbtwinError } from '../errors.ts';
 import {
   hasSourceRange,
@@ -135,7 +135,7 @@ function notModelled(what: string): LbtwinError {
 function trackNodePort(f: NodeFamily, ctx: HookContext): number {
   const tuple = ctx.other;
   const { state } = ctx;
-  tuple.set(ctx.tuple);
+  copyTuple(tuple, ctx.tuple);
   reverseTuple(tuple, f.words);
   state.clear();
   state.revNatIndex = ctx.serviceState.revNatIndex;

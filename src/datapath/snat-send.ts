@@ -1,4 +1,4 @@
-import { setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
+import { copyTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
 import { hashTuple } from '../hash/tuple.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { replaceEndpoint, Rewrite } from '../net/rewrite.ts';
@@ -28,7 +28,7 @@ export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
     // The ports are read again, from the packet as it is now: a first fragment is remembered under its new address, too.
     const extracted = extractTuple(packet, headers, other, options.sctp, f.fragments);
     if (extracted !== 0) return extracted;
-  } else other.set(tuple);
+  } else copyTuple(other, tuple);
   const ports = other[2 * w]!;
   other[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
   setTupleFlags(other, w, TupleFlag.OUT);
