@@ -80,7 +80,7 @@ export class ControlPlane {
     this.#slices = new SliceBook('k8s', this.options);
     this.#fileSlices = new SliceBook('api', this.options);
     this.#hostPorts = new HostPorts(this.#tables, this.options);
-    this.#redirects = new LocalRedirects(this.#tables);
+    this.#redirects = new LocalRedirects(this.#tables, this.options);
     this.#envoy = new EnvoyRedirects(this.#tables, this.options);
     this.#clusters = new ClusterServices(this.#tables, this.options.clusterName);
     this.#health = new HealthServers(this.#tables, this.options.nodeName);

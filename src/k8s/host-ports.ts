@@ -117,6 +117,7 @@ export class HostPorts {
         frontends.push({ at, type: 'HostPort', portName: '', servicePort: port.hostPort });
       }
       for (const address of pod.addresses) {
+        if (!isFamilyEnabled(address.family, this.#options)) continue;
         const at = scopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
         byKey.set(at.key, podInstance(at, EMPTY_LIST, 100));
       }

@@ -5,6 +5,8 @@ import { compareText, type Frontend, type ScopedAddress, scopedAddress, tableOrd
 import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { LocalRedirectPolicyObject } from './objects/local-redirect.ts';
 import type { PodObject } from './objects/pod.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { isFamilyEnabled } from './services.ts';
 import type { AddressConflict, FrontendSpec, InstanceSpec, Tables } from './tables.ts';
 
 /** What skip-LB asks for one pod: frontends that this pod reaches untranslated. */
@@ -25,11 +27,13 @@ interface PolicyRecord {
 /** CiliumLocalRedirectPolicies of this node (docs/control-plane.md, "Local redirect policies"). */
 export class LocalRedirects {
   readonly #tables: Tables;
+  readonly #options: ControlPlaneOptions;
   readonly #policies = new Map<string, PolicyRecord>();
   readonly #pods = new Map<string, PodObject>();
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, options: ControlPlaneOptions) {
     this.#tables = tables;
+    this.#options = options;
   }
 
   /** Policies in the order of their names. */
@@ -126,6 +130,7 @@ export class LocalRedirects {
     const specs = new Map<string, InstanceSpec>();
     for (const pod of this.#podsOf(policy)) {
       for (const address of pod.addresses) {
+        if (!isFamilyEnabled(address.family, this.#options)) continue;
         for (const port of pod.ports) {
           if (port.init || (byName && !names.has(port.name.toLowerCase()))) continue;
           const at = scopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);

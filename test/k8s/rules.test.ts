@@ -240,6 +240,15 @@ describe('hostPort', () => {
     expect(plane([pod([{ ...port, hostIP: '127.0.0.1' }])], { netnsCookie: false }).frontends).toEqual([]);
   });
 
+  it('with a hostIP of a switched-off family is a row without backends, and nothing in the maps', () => {
+    const made = plane([pod([{ ...port, hostIP: 'fd00::7' }], { ips: ['10.20.9.9', 'fd20::9'] })], {
+      enableIpv6: false,
+    });
+    expect(made.frontend('[fd00::7]:9080/TCP')).toMatchObject({ status: 'Done', backends: [] });
+    expect(dumpMaps(made.maps)).toEqual([]);
+    expect(plane([pod([port], { ips: ['fd20::9'] })], { enableIpv6: false }).frontends).toEqual([]);
+  });
+
   it('is of pods of this node that run', () => {
     expect(plane([pod([port], { node: 'worker-b' })]).frontends).toEqual([]);
     expect(plane([pod([port], { phase: 'Pending' })]).frontends).toEqual([]);

@@ -29,6 +29,16 @@ const FLAGS: Readonly<Record<string, Setting>> = {
   'bpf-lb-maglev-table-size': (value) => ({ maglevTableSize: value as number }),
   'bpf-lb-mode': (value) => ({ mode: value as 'snat' | 'dsr' | 'hybrid' }),
   'bpf-lb-mode-annotation': (value) => ({ modeAnnotation: value as boolean }),
+  'bpf-lb-maglev-hash-seed': (value) => ({ maglevHashSeed: value as string }),
+  'enable-ipv4': (value) => ({ enableIpv4: value as boolean }),
+  'enable-ipv6': (value) => ({ enableIpv6: value as boolean }),
+  'enable-local-redirect-policy': (value) => ({ localRedirectPolicy: value as boolean }),
+  'enable-envoy-config': (value) => ({ envoyConfig: value as boolean }),
+  'k8s-service-proxy-name': (value) => ({ serviceProxyName: value as string }),
+  'node-port-range': (value) => {
+    const [first, last] = String(value).split(',').map(Number);
+    return { nodePortRange: [first!, last!] };
+  },
   'enable-health-check-nodeport': (value) => ({ healthCheckNodePort: value as boolean }),
   'cluster-id': () => ({}),
   'cluster-name': (value) => ({ clusterName: value as string }),
