@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<string, readonly [group: string, versions: readonly
   Namespace: ['', ['v1']],
   ConfigMap: ['', ['v1']],
   EndpointSlice: ['discovery.k8s.io', ['v1']],
+  Lease: ['coordination.k8s.io', ['v1']],
   NetworkPolicy: ['networking.k8s.io', ['v1']],
   CiliumNode: ['cilium.io', ['v2']],
   CiliumEndpoint: ['cilium.io', ['v2']],

@@ -207,6 +207,31 @@ describe('policy on the way', () => {
   });
 });
 
+describe('who attracts an address', () => {
+  const lease = (holder: string) => ({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'cilium-l2announce-shop-web', namespace: 'kube-system' },
+    spec: { holderIdentity: holder },
+  });
+  const open = { from: client.from, to: client.to };
+
+  it('the holder of its lease; whoever is said to; else all nodes, as an assumption', () => {
+    const held = send(open, lb({}), [...shop(), lease('node-3')]);
+    expect(held.hops[0]!.node).toBe('node-3');
+    expect(held.assumptions).toEqual([]);
+    const told = send(open, { ...lb({}), announce: { '203.0.113.10': ['node-2'] } });
+    expect(told.hops[0]!.node).toBe('node-2');
+    expect(send(open, lb({})).assumptions.join()).toContain('routers spread flows over all 3 nodes');
+  });
+
+  it('when nobody is left, the packet does not arrive', () => {
+    const cluster = Cluster.fromKubernetes(shop(), { ...lb({}), announce: { '203.0.113.10': ['node-2'] } });
+    cluster.fabric.fail('node-2');
+    expect(cluster.send(open).outcome.kind).toBe('undecided');
+  });
+});
+
 describe('over time', () => {
   const options = { ...lb({ mode: 'snat' }), seed: 1 };
   it('a flow stays with a terminating backend and ends with its pod', () => {
