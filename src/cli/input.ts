@@ -1,4 +1,4 @@
-import { type ErrorPath, LbtwinError } from '../errors.ts';
+import { type ErrorPath, formatPath, LbtwinError } from '../errors.ts';
 import type { ChangeReport } from '../k8s/control-plane.ts';
 import { formatRef, type ObjectRef } from '../k8s/objects/fields.ts';
 import type { RawObject } from '../k8s/raw.ts';
@@ -70,8 +70,9 @@ export function checkObjects(report: ChangeReport, batch: ObjectBatch, args: Arg
       `refused: ${place(batch, sourceOf(object))}${formatRef(object)}: ${address} belongs to ${owner}, as the agent would say`,
     );
   }
-  for (const { object, message } of report.warnings) {
-    lines.push(`note: ${place(batch, sourceOf(object))}${formatRef(object)}: ${message}`);
+  for (const { object, path, message } of report.warnings) {
+    const where = path.length > 0 ? `${formatPath(path)}: ` : '';
+    lines.push(`note: ${place(batch, sourceOf(object), path)}${formatRef(object)}: ${where}${message}`);
   }
   tellLines(lines, io);
 }

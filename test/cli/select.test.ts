@@ -264,6 +264,15 @@ describe('lbtwin select, bad files', () => {
     expect(strict.err.trim().split('\n').at(-1)).toMatch(message);
   });
 
+  it('tells a slice without its service label', async () => {
+    const slice =
+      'apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-1, namespace: shop}\naddressType: IPv4\nendpoints: []\nports: []\n';
+    const { err } = await select(file('slice.yaml', slice), 'examples/shop.yaml');
+    expect(err).toMatch(
+      /note: \S+slice\.yaml:3:1: EndpointSlice shop\/web-1: metadata\.labels: no label kubernetes\.io\/service-name: the slice belongs to no Service/,
+    );
+  });
+
   it('counts objects of other kinds; without any useful one there is nothing to answer', async () => {
     const other = file(
       'other.yaml',

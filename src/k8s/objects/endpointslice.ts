@@ -70,6 +70,14 @@ export function readEndpointSlice(raw: Raw, warnings: Warning[]): EndpointSliceO
   const labels = within(raw, 'metadata', () => stringMap(metadata, 'labels'));
   const ignored = raw['addressType'] === 'FQDN' || labels[MANAGED_BY_LABEL] === MESH_CONTROLLER;
   const service = ignored ? '' : (labels[SERVICE_LABEL] ?? '');
+  if (!ignored && service === '') {
+    warnings.push({
+      code: 'slice-without-service',
+      object: { kind: 'EndpointSlice', namespace, name },
+      path: ['metadata', 'labels'],
+      message: `no label ${SERVICE_LABEL}: the slice belongs to no Service and is passed over`,
+    });
+  }
   const ports: SlicePort[] = [];
   const endpoints: SliceEndpoint[] = [];
   if (service !== '') {
