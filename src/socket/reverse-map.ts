@@ -1,3 +1,4 @@
+import { CookieMap } from '../lb/cookie-map.ts';
 import { FamilyMap } from '../lb/typed-map.ts';
 import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import type { U64 } from '../net/u64.ts';
@@ -17,14 +18,14 @@ export interface ReverseSocketValue {
 }
 
 /** The reverse map of one family: which frontend a socket meant when it was sent to a backend. An LRU map. */
-export class ReverseSocketMap extends FamilyMap<ReverseSocketKey, ReverseSocketValue> {
+export class ReverseSocketMap extends CookieMap<ReverseSocketKey, ReverseSocketValue> {
   constructor(family: Family, maxEntries: number) {
-    super(family, 'lru', wordsOf(family) + 3, wordsOf(family) + 1, maxEntries);
+    super(family, 'lru', wordsOf(family) + 1, maxEntries);
   }
 
   /** Row of an entry, or -1: a use. */
   lookup(low: number, high: number, address: ArrayLike<number>, at: number, port: number): number {
-    this.#write(low, high, address, at, port);
+    this.put(low, high, address, at, port);
     return this.table.lookup(this.key);
   }
 
@@ -40,7 +41,7 @@ export class ReverseSocketMap extends FamilyMap<ReverseSocketKey, ReverseSocketV
     originalPort: number,
     revNatIndex: number,
   ): void {
-    this.#write(low, high, address, at, port);
+    this.put(low, high, address, at, port);
     const { table, words } = this;
     const to = table.valueAt(table.upsert(this.key));
     this.putAddress(table.rows, to, original, originalAt);
@@ -63,25 +64,12 @@ export class ReverseSocketMap extends FamilyMap<ReverseSocketKey, ReverseSocketV
     this.table.deleteRow(row);
   }
 
-  #write(low: number, high: number, address: ArrayLike<number>, at: number, port: number): void {
-    const { key, words } = this;
-    key[0] = low;
-    key[1] = high;
-    for (let i = 0; i < words; i++) key[2 + i] = address[at + i]!;
-    key[2 + words] = port;
+  protected override cookieOf(key: ReverseSocketKey): U64 {
+    return key.cookie;
   }
 
-  protected override writeKey(key: ReverseSocketKey): void {
-    this.checkAddress(key.address);
-    this.#write(key.cookie.low, key.cookie.high, key.address.words, 0, key.port);
-  }
-
-  protected override readKey(rows: Uint32Array, at: number): ReverseSocketKey {
-    return {
-      cookie: { low: rows[at]!, high: rows[at + 1]! },
-      address: this.addressAt(rows, at + 2),
-      port: rows[at + 2 + this.words]!,
-    };
+  protected override keyOf(cookie: U64, address: IpAddress, port: number): ReverseSocketKey {
+    return { cookie, address, port };
   }
 
   protected override checkValue(value: ReverseSocketValue): void {
