@@ -12,6 +12,8 @@ export interface Chart {
   get(path: string): unknown;
   /** True if the key exists, whatever its value (Helm's `hasKey`). */
   has(path: string): boolean;
+  /** False if `upgradeCompatibility` asks for the computed defaults of a minor version before this one. */
+  since(minor: number): boolean;
   /** `kubeProxyReplacement` as the chart normalises it. */
   readonly kubeProxyReplacement: string;
   /** `cni.chainingMode`, or what its absence means. */

@@ -1,4 +1,5 @@
-import type { Option } from './option.ts';
+import { ABSENT, type Option } from './option.ts';
+import { type Profile, PROFILES } from './profile.ts';
 import { DATAPATH } from './table/datapath.ts';
 import { INSTALL } from './table/install.ts';
 import { MAPS } from './table/maps.ts';
@@ -18,3 +19,7 @@ export const OPTION_OF_KEY: ReadonlyMap<string, Option> = new Map(
 export const OPTION_OF_HELM: ReadonlyMap<string, Option> = new Map(
   OPTIONS.flatMap((option) => (option.helm === undefined ? [] : [[option.helm, option] as const])),
 );
+
+/** False for a value that the chart of another profile has and this one's has not: it would be ignored. */
+export const isKnownTo = (option: Option, profile: Profile): boolean =>
+  option.values[profile] !== ABSENT || PROFILES.every((other) => option.values[other] === ABSENT);

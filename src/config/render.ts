@@ -1,7 +1,7 @@
 import type { ConfigFinding } from './finding.ts';
 import { goText, truthy } from './go.ts';
 import type { Chart } from './option.ts';
-import { OPTIONS } from './options.ts';
+import { isKnownTo, OPTIONS } from './options.ts';
 import { getPath, hasPath, isTable, type MergedValues } from './values.ts';
 
 /** The entries of a ConfigMap, in the chart's form: every value is text. */
@@ -14,14 +14,22 @@ export interface Rendered {
   readonly findings: readonly ConfigFinding[];
 }
 
+/** `1.12`, also where YAML made a number of it: 1.12 stays, 1.10 is 1.1. */
+function minorOf(version: unknown): number | undefined {
+  const match = /^v?1\.(\d+)/.exec(goText(version));
+  return match === null ? undefined : Number(match[1]);
+}
+
 function chartOf({ profile, values }: MergedValues): Chart {
   const mode = getPath(values, 'cni.chainingMode');
   const target = getPath(values, 'cni.chainingTarget');
   const kpr = getPath(values, 'kubeProxyReplacement');
+  const compatible = minorOf(getPath(values, 'upgradeCompatibility'));
   return {
     profile,
     get: (path) => getPath(values, path),
     has: (path) => hasPath(values, path),
+    since: (minor) => compatible === undefined || compatible >= minor,
     kubeProxyReplacement: kpr === null || kpr === undefined || kpr === '' ? 'false' : goText(kpr),
     chainingMode:
       mode === null || mode === undefined
@@ -81,7 +89,7 @@ export function renderConfigMap(merged: MergedValues): Rendered {
   if (findings.length > 0) return { data: {}, findings };
   const data: Record<string, string> = {};
   for (const option of OPTIONS) {
-    if (option.key === undefined || option.emit === undefined) continue;
+    if (option.key === undefined || option.emit === undefined || !isKnownTo(option, merged.profile)) continue;
     const text = option.emit.text(chart, option.helm ?? '');
     if (text !== undefined) data[option.key] = text;
   }

@@ -110,7 +110,7 @@ export function resolveConfig(input: ConfigInput = {}): ResolvedConfig {
     ...rendered.findings,
     ...read.findings,
     ...checkConfig(context),
-    ...(none ? [] : lintValues(values)),
+    ...(none ? [] : lintValues(values, profile)),
     ...disagreements.map(({ key, option, fromValues, fromConfigMap }): ConfigFinding => ({
       severity: 'warning',
       code: 'sources-disagree',

@@ -3,7 +3,8 @@ import { OTHER_CHART_VALUES, OTHER_GROUP_VALUES, REMOVED_VALUES } from './chart-
 import type { ConfigFinding } from './finding.ts';
 import { goText } from './go.ts';
 import type { Option } from './option.ts';
-import { OPTION_OF_HELM, OPTION_OF_KEY, OPTIONS } from './options.ts';
+import { isKnownTo, OPTION_OF_HELM, OPTION_OF_KEY, OPTIONS } from './options.ts';
+import type { Profile } from './profile.ts';
 import { isTable, leaves, type Values, type ValuesSource } from './values.ts';
 
 const HELM_PATHS: readonly string[] = [...OPTION_OF_HELM.keys()];
@@ -131,7 +132,7 @@ function chartFinding(sources: readonly ValuesSource[]): ConfigFinding[] {
 }
 
 /** What is wrong with values before the chart sees them: unknown names, types, misprints, values of another chart. */
-export function lintValues(sources: readonly ValuesSource[]): ConfigFinding[] {
+export function lintValues(sources: readonly ValuesSource[], profile: Profile): ConfigFinding[] {
   const findings: ConfigFinding[] = [...chartFinding(sources)];
   const foreign = new Set(findings.map(({ source }) => source));
   const once = new Set<string>();
@@ -144,10 +145,20 @@ export function lintValues(sources: readonly ValuesSource[]): ConfigFinding[] {
       findings.push({ severity, ...found, source: source.name, ...(position === undefined ? {} : { position }) });
     };
     for (const [path] of leaves(source.values)) {
-      const found = unknownOf(path);
+      const option = OPTION_OF_HELM.get(path);
+      const found =
+        option === undefined || isKnownTo(option, profile)
+          ? unknownOf(path)
+          : { code: 'other-version', message: `${path} is no value of the ${profile} chart; Helm ignores it` };
       if (found !== undefined) add('warning', { ...found, options: [path] }, path);
     }
     for (const found of typeFindings(source)) add('error', { by: 'chart', ...found }, found.options[0]!);
+    const version = source.values['upgradeCompatibility'];
+    if (typeof version === 'number') {
+      const message = `upgradeCompatibility: ${version} is a number: 1.10 would be 1.1`;
+      const path = 'upgradeCompatibility';
+      add('warning', { code: 'number-version', message, hint: 'quote it', options: [path] }, path);
+    }
     for (const [path, text] of booleanTexts(source.values)) {
       add(
         'note',

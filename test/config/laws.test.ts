@@ -10,6 +10,7 @@ import {
   valuesSource,
   writeConfigData,
 } from '../../src/config/index.ts';
+import { isKnownTo } from '../../src/config/options.ts';
 import { hasPath, withPathSet } from '../../src/config/values.ts';
 
 const typed = OPTIONS.filter(({ field, key }) => field !== undefined && key !== undefined);
@@ -87,9 +88,10 @@ describe('laws of the option table', () => {
   });
 
   it('no option is dead: another legal value changes the rendered ConfigMap or the installation', () => {
-    const base = resolveConfig({ values: [valuesSource({ kubeProxyReplacement: false })] });
     for (const option of OPTIONS) {
       if (option.helm === undefined || option.reader === 'chart' || option.key === undefined) continue;
+      const profile = PROFILES.find((one) => isKnownTo(option, one))!;
+      const base = resolveConfig({ profile, values: [valuesSource({ kubeProxyReplacement: false })] });
       const changed = [...option.kind.samples, false].some((sample) => {
         let values = withPathSet({}, option.helm!, sample);
         if (option.helm!.startsWith('loadBalancer.l7.'))
@@ -97,7 +99,7 @@ describe('laws of the option table', () => {
         if (option.helm === 'encryption.enabled') values = withPathSet(values, 'encryption.type', 'ipsec');
         if (option.helm === 'encryption.type') values = { encryption: { enabled: true, type: 'wireguard' } };
         if (option.helm === 'kubeProxyReplacementHealthzBindAddr') values = { ...values, kubeProxyReplacement: true };
-        const { data } = resolveConfig({ values: [valuesSource(values)] });
+        const { data } = resolveConfig({ profile, values: [valuesSource(values)] });
         return data[option.key!] !== base.data[option.key!];
       });
       expect(changed, `${option.helm} changes ${option.key}`).toBe(true);

@@ -205,6 +205,24 @@ describe('what the agent refuses', () => {
   });
 });
 
+it('upgradeCompatibility brings computed defaults back', () => {
+  const keys = [
+    'bpf-map-dynamic-size-ratio',
+    'enable-bpf-masquerade',
+    'bpf-ct-global-tcp-max',
+    'enable-ipv4-masquerade',
+  ];
+  const render = (upgradeCompatibility: unknown): (string | undefined)[] => {
+    const { data } = of({ upgradeCompatibility, eni: { enabled: true } });
+    return keys.map((key) => data[key]);
+  };
+  expect(render(null)).toEqual(['0.0025', undefined, undefined, 'false']);
+  expect(render('1.17')).toEqual(['0.0025', undefined, undefined, 'true']);
+  expect(render('1.9')).toEqual(['0.0025', 'true', undefined, 'true']);
+  expect(render('1.7')).toEqual([undefined, undefined, '524288', 'true']);
+  expect(codes({ upgradeCompatibility: 1.1 })).toEqual(['number-version']);
+});
+
 describe('sources', () => {
   const configMap = {
     name: 'kube-system/cilium-config',
@@ -274,6 +292,14 @@ describe('values that Helm takes and that do nothing', () => {
     const found = of(values).findings.find((finding) => finding.code === code);
     expect(found).toMatchObject({ severity: 'warning', message });
     expect(found!.hint).toContain(hint);
+  });
+
+  it('a value that only the other version of the chart has', () => {
+    const old = of({ externalIPs: { enabled: true } });
+    expect(old.findings.map(({ code }) => code)).toContain('other-version');
+    expect(old.config.externalIPs).toBe(false);
+    expect(of({ externalIPs: { enabled: true } }, { profile: '1.17' }).config.externalIPs).toBe(true);
+    expect(codes({ bpf: { distributedLRU: { enabled: true } } }, { profile: '1.17' })).toEqual(['other-version']);
   });
 
   it('knows values of the chart that it does not look at', () => {

@@ -178,7 +178,10 @@ export const DATAPATH: readonly Option[] = [
     agent: 'false',
     kind: bool,
     reader: 'datapath',
-    emit: notNull(),
+    emit: {
+      when: 'value not null, or upgradeCompatibility 1.8 or 1.9',
+      text: (chart, helm) => notNull().text(chart, helm) ?? (chart.since(8) && !chart.since(10) ? 'true' : undefined),
+    },
     effect: 'Pod traffic that leaves the cluster is masqueraded by the eBPF programs instead of iptables.',
   }),
   option('install-no-conntrack-iptables-rules', 'noConntrackIptablesRules', {

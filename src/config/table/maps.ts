@@ -2,7 +2,7 @@ import { always, asInt, ifTruthy, present } from '../emit.ts';
 import { option, split } from '../define.ts';
 import { goText } from '../go.ts';
 import { bool, duration, int, oneOf, ratio, words } from '../kind.ts';
-import { ABSENT, type Option } from '../option.ts';
+import { ABSENT, type Emit, type Option } from '../option.ts';
 
 /** Largest and smallest conntrack, NAT and neighbour table that the agent accepts. */
 export const TABLE_LIMITS = { min: 1024, max: 16_777_216 } as const;
@@ -24,6 +24,12 @@ const hiddenMap = <
     reader: 'control plane',
     effect: `Entries of the ${what} map; 0: as bpf-lb-map-max.`,
   });
+
+/** A conntrack size; charts for versions before 1.8 wrote one always. */
+const sized = (before: string): Emit => ({
+  when: 'non-zero; upgradeCompatibility before 1.8: always',
+  text: (chart, helm) => ifTruthy(asInt).text(chart, helm) ?? (chart.since(8) ? undefined : before),
+});
 
 /** Sizes of the maps, and how long conntrack remembers. */
 export const MAPS: readonly Option[] = [
@@ -49,7 +55,7 @@ export const MAPS: readonly Option[] = [
     agent: '524288',
     kind: table(524288, 65536),
     reader: 'datapath',
-    emit: ifTruthy(asInt),
+    emit: sized('524288'),
     effect: 'Entries of the TCP conntrack table of each family; a full table evicts the least recently used flows.',
     note: 'Setting it excludes this table from dynamic sizing.',
   }),
@@ -59,7 +65,7 @@ export const MAPS: readonly Option[] = [
     agent: '262144',
     kind: table(262144, 65536),
     reader: 'datapath',
-    emit: ifTruthy(asInt),
+    emit: sized('262144'),
     effect: 'Entries of the conntrack table for everything but TCP.',
   }),
   option('bpf-nat-global-max', 'natMax', {
@@ -110,8 +116,9 @@ export const MAPS: readonly Option[] = [
     kind: ratio,
     reader: 'described',
     emit: {
-      when: 'always',
-      text: (chart, helm) => (Number(chart.get(helm) ?? 0) === 0 ? '0.0025' : goText(chart.get(helm))),
+      when: 'always; upgradeCompatibility before 1.8: if given',
+      text: (chart, helm) =>
+        Number(chart.get(helm) ?? 0) !== 0 ? goText(chart.get(helm)) : chart.since(8) ? '0.0025' : undefined,
     },
     effect:
       'Share of the memory that conntrack, NAT, neighbour, socket and policy maps may take where their size is not set.',

@@ -179,7 +179,7 @@ export const NETWORK: readonly Option[] = [
       when: 'always; null means true (false in ENI mode from 1.18 on)',
       text: (chart, helm) =>
         chart.get(helm) === null || chart.get(helm) === undefined
-          ? String(!truthy(chart.get('eni.enabled')))
+          ? String(!(truthy(chart.get('eni.enabled')) && chart.since(18)))
           : goText(chart.get(helm)),
     },
     effect: 'Pod traffic that leaves the cluster gets the node address as source.',
