@@ -142,9 +142,10 @@ export class Replay {
     const fields = STEP_FIELDS[step.op];
     const unknown = Object.keys(step).find((field) => field !== 'op' && fields?.includes(field) !== true);
     if (unknown !== undefined || fields === undefined) throw new Error(`unknown step ${step.op} ${unknown ?? ''}`);
-    const mode = 'mode' in step ? { mode: this.#modeOf(step) } : {};
+    const told =
+      step.op === 'upsert' ? { mode: this.#modeOf(step) } : step.op === 'node-label' ? { replaceAll: true } : {};
     this.#run(step);
-    return { ...step, ...mode, ...('replaceAll' in step ? { replaceAll: true } : {}) };
+    return { ...step, ...told };
   }
 
   /** Whether the objects of a step are new. */
