@@ -52,6 +52,8 @@ const SCENARIO_KEYS = [
   'table',
 ];
 
+const KINDS = ['documented', 'implementation-quirk'];
+
 const CONFIG_KEYS = [
   'DualStack',
   'HostFirewall',
@@ -98,6 +100,13 @@ conformance<{ meta: Meta; scenarios: Scenario[] }, Scenario>(
   (doc) => doc.scenarios,
   (scenario, { meta }) => {
     onlyKeys('scenario', scenario, SCENARIO_KEYS);
+    if (!KINDS.includes(scenario.kind)) throw new Error(`kind ${scenario.kind}`);
+    for (const key of ['name', 'description'] as const) {
+      if (typeof scenario[key] !== 'string') throw new Error(`no ${key}`);
+    }
+    for (const entry of Object.values(scenario.extraIdentities ?? {}))
+      onlyKeys('identity', entry, ['identity', 'labels']);
+    for (const entry of Object.values(scenario.fqdnLabels ?? {})) onlyKeys('labels', entry, ['identity', 'selectors']);
     const cluster = buildCluster(
       meta.cluster,
       configOf(scenario.config ?? {}),

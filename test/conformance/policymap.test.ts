@@ -71,11 +71,37 @@ const PACKET_KEYS = [
   'expect',
 ];
 
+function every(what: string, value: object, type: string, keys: readonly string[]): void {
+  for (const key of keys) {
+    const found = (value as Record<string, unknown>)[key];
+    if (typeof found !== type) throw new Error(`${what}: ${key} is ${JSON.stringify(found)}, not a ${type}`);
+  }
+}
+
+/** Inputs that do not matter to a verdict have to be there all the same. */
+function checkShape({ name, config, entries, packets }: Case): void {
+  every('case', { name }, 'string', ['name']);
+  const switches = ['icmpRules', 'allowIcmpFragNeeded', 'auditMode', 'encap'];
+  onlyKeys('config', config, switches);
+  every('config', config, 'boolean', switches);
+  for (const entry of entries) {
+    every('entry', entry, 'number', ['id', 'proto', 'port', 'portPrefix', 'proxyPort', 'proxyPrio', 'auth']);
+    every('entry', entry, 'boolean', ['deny', 'authExplicit']);
+  }
+  for (const packet of packets) {
+    every('packet', packet, 'number', ['local', 'remote', 'ip', 'proto', 'dport']);
+    if (packet.ip !== 4 && packet.ip !== 6) throw new Error(`packet: ip ${packet.ip}`);
+    const { icmp } = packet;
+    const whole = icmp === undefined || (icmp.length === 2 && icmp.every((value) => Number.isInteger(value)));
+    if (!whole) throw new Error(`packet: icmp ${JSON.stringify(icmp)}`);
+  }
+}
+
 conformance<{ cases: Case[] }, Case>(
   'policymap',
   (doc) => doc.cases,
   (testCase) => {
-    onlyKeys('config', testCase.config, ['icmpRules', 'allowIcmpFragNeeded', 'auditMode', 'encap']);
+    checkShape(testCase);
     const { icmpRules, allowIcmpFragNeeded, auditMode, encap } = testCase.config;
     const config: PolicyDatapathConfig = { icmpRules, allowIcmpFragNeeded, auditMode, tunnelPort: encap ? 8472 : 0 };
     const map = new PolicyMap();
