@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { change, readMedians } from './compare.ts';
 import { eastWestBenchmarks } from './east-west.ts';
 import { labBenchmarks } from './lab.ts';
 import { conntrackBenchmarks } from './conntrack.ts';
@@ -28,11 +29,17 @@ const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     filter: { type: 'string', default: '' },
+    /** The output of an earlier `--json`: changes are shown beside the figures. */
+    compare: { type: 'string' },
   },
 });
 
-const text = (result: Result): string =>
-  `${result.name.padEnd(36)} ${scaled(result.median).padStart(12)}  (${scaled(result.min)} .. ${scaled(result.max)})`;
+const earlier = values.compare === undefined ? undefined : readMedians(values.compare);
+
+function text(result: Result): string {
+  const line = `${result.name.padEnd(36)} ${scaled(result.median).padStart(12)}  (${scaled(result.min)} .. ${scaled(result.max)})`;
+  return earlier === undefined ? line : `${line.padEnd(78)} ${change(result, earlier.get(result.name)).padStart(10)}`;
+}
 
 function scaled(ns: number): string {
   if (ns >= 1e6) return `${(ns / 1e6).toPrecision(3)} ms`;
@@ -50,7 +57,17 @@ for (const make of Object.values(GROUPS)) {
 }
 const machine = `${cpus()[0]?.model ?? 'unknown'} x ${cpus().length}`;
 if (values.json) {
-  process.stdout.write(`${JSON.stringify({ machine, node: process.version, results }, undefined, 2)}\n`);
+  const compared = results.map((result) => ({ ...result, before: earlier?.get(result.name) }));
+  process.stdout.write(`${JSON.stringify({ machine, node: process.version, results: compared }, undefined, 2)}\n`);
 } else {
   process.stdout.write(`\n${machine}, Node ${process.version}; median (min .. max) per operation\n`);
+  if (earlier !== undefined) {
+    process.stdout.write(
+      `changes of the median against ${values.compare}; ~ if the earlier one lies within the samples now\n`,
+    );
+    const gone = [...earlier.keys()].filter(
+      (name) => name.includes(values.filter) && !results.some((result) => result.name === name),
+    );
+    if (gone.length > 0) process.stdout.write(`not run any more: ${gone.join(', ')}\n`);
+  }
 }

@@ -13,8 +13,27 @@ const run = (command, args, options = {}) =>
 const NODE_ONLY = new Set(['./replay']);
 /** Entries whose peer dependency (fast-check) takes a browser's timers when it loads. */
 const WITH_TIMERS = new Set(['./testing']);
-/** Upper bounds for the JavaScript an entry loads, minified, in bytes. */
-const SIZE_LIMITS = { './maglev': 30_000 };
+/**
+ * Upper bounds for the JavaScript an entry loads, minified, in bytes: what was measured and about 15 % of room. A limit that is met
+ * says that an entry began to load something; raise it only for what belongs there.
+ */
+const SIZE_LIMITS = {
+  '.': 1_018_000,
+  './config': 105_000,
+  './k8s': 192_000,
+  './conntrack': 20_000,
+  './lab': 70_000,
+  './maglev': 30_000,
+  './maglev/variants': 23_000,
+  './nat': 34_000,
+  './net': 31_000,
+  './policy': 274_000,
+  './validate': 471_000,
+  './install': 109_000,
+  './testing': 830_000,
+  './cluster': 620_000,
+  './migrate': 620_000,
+};
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const folder = mkdtempSync(join(tmpdir(), 'lbtwin-package-'));
@@ -47,8 +66,10 @@ try {
       ? undefined
       : await bundle(user, name, exported, WITH_TIMERS.has(entry) ? { setTimeout, clearTimeout } : {});
     console.log(`${name}: ${exported} exports${bytes === undefined ? '' : `, ${bytes} bytes bundled for a browser`}`);
+    if (bytes === undefined) continue;
     const limit = SIZE_LIMITS[entry];
-    if (limit !== undefined && !(bytes <= limit)) throw new Error(`${name} is ${bytes} bytes, more than ${limit}`);
+    if (limit === undefined) throw new Error(`${name} has no limit in SIZE_LIMITS; it is ${bytes} bytes`);
+    if (bytes > limit) throw new Error(`${name} is ${bytes} bytes, more than ${limit}`);
   }
   const help = run(join(user, 'node_modules/.bin', manifest.name), ['--help'], { cwd: user });
   if (!help.includes('Usage')) throw new Error('the installed command prints no help');
