@@ -18,7 +18,7 @@ import {
   sortLabels,
 } from './labels.ts';
 import { Direction } from './layout.ts';
-import type { ParsedPolicy, PolicyNotice } from './rule.ts';
+import type { ParsedPolicy, PolicyNotice, PolicyRule } from './rule.ts';
 import { type PolicyDatapathConfig, type PolicyPacket, policyPacket } from './verdict.ts';
 
 /** One side of a connection. */
@@ -105,6 +105,8 @@ export class PolicyCluster {
   readonly #dns: DnsView;
   readonly #parsed: readonly ParsedPolicy[];
   readonly #who: ClusterIdentities;
+  /** Some peer selector tells hosts apart by their labels: every node then sees other identities. */
+  readonly #byHostLabels: boolean;
   readonly #engines = new Map<string, PolicyEngine>();
 
   constructor(objects: Iterable<unknown>, options: PolicyClusterOptions = {}) {
@@ -125,6 +127,7 @@ export class PolicyCluster {
     }
     this.refused = refused;
     this.#parsed = parsed;
+    this.#byHostLabels = parsed.some(({ rules }) => rules.some(selectsHostsByLabel));
     this.#who = assignIdentities(this.objects, this.config);
     this.assumptions = this.#who.assumptions;
   }
@@ -153,7 +156,7 @@ export class PolicyCluster {
   /** The policy engine of a node; empty: of a node that nothing is known about. */
   engineOf(node: string): PolicyEngine {
     const runsApiServer = this.#who.apiServerNodes.has(node);
-    const key = this.#looksAtHostLabels() ? node : String(runsApiServer);
+    const key = this.#byHostLabels ? node : String(runsApiServer);
     const known = this.#engines.get(key);
     if (known !== undefined) return known;
     const engine = this.#makeEngine(node, runsApiServer);
@@ -263,21 +266,6 @@ export class PolicyCluster {
     return id === ReservedIdentity.WORLD ? worldIdentity(4, this.config.dualStack === true) : id;
   }
 
-  #looksAtHostLabels(): boolean {
-    return this.#parsed.some(({ rules }) =>
-      rules
-        .flatMap(({ ingress, egress }) => [...ingress, ...egress])
-        .some(({ peers }) =>
-          peers.some(
-            ({ kind, selector: { requirements } }) =>
-              kind === 'endpoints' &&
-              requirements.some(({ source }) => source === LabelSource.RESERVED) &&
-              requirements.some(({ source }) => source !== LabelSource.RESERVED),
-          ),
-        ),
-    );
-  }
-
   #hostLabels(node: string): Label[] {
     const labels = Object.entries(this.objects.nodes.get(node)?.labels ?? {});
     return sortLabels([
@@ -288,7 +276,7 @@ export class PolicyCluster {
   }
 
   #makeEngine(node: string, runsApiServer: boolean): PolicyEngine {
-    const hostLabels = this.#looksAtHostLabels()
+    const hostLabels = this.#byHostLabels
       ? this.#hostLabels(node).filter(({ source }) => source !== LabelSource.RESERVED)
       : [];
     const engine = new PolicyEngine(this.config, [
@@ -333,6 +321,17 @@ export class PolicyCluster {
     );
   }
 }
+
+/** True if a peer selector combines a reserved label with others. */
+const selectsHostsByLabel = ({ ingress, egress }: PolicyRule): boolean =>
+  [...ingress, ...egress].some(({ peers }) =>
+    peers.some(
+      ({ kind, selector: { requirements } }) =>
+        kind === 'endpoints' &&
+        requirements.some(({ source }) => source === LabelSource.RESERVED) &&
+        requirements.some(({ source }) => source !== LabelSource.RESERVED),
+    ),
+  );
 
 function unknown(what: string, name: string, known: Iterable<string>): LbtwinError {
   const all = [...known].sort(compareText);
