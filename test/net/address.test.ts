@@ -130,7 +130,8 @@ describe('parseAddress', () => {
       fc.property(fc.array(part, { minLength: 2, maxLength: 9 }), (parts) => {
         const text = parts.join(':');
         const ours = tryParseAddress(text);
-        if (ours === undefined) return;
+        // ipaddr.js takes the deprecated `::1.2.3.4` for an IPv4-mapped address; netip does not.
+        if (ours === undefined || /^::\d+\.\d+\.\d+\.\d+$/.test(text)) return;
         expect(ipaddr.IPv6.isValid(text)).toBe(true);
         const bytes = new DataView(Uint8Array.from(ipaddr.IPv6.parse(text).toByteArray()).buffer);
         expect(ours.words).toEqual([0, 4, 8, 12].map((at) => bytes.getUint32(at)));
