@@ -295,9 +295,12 @@ export class Cluster {
    */
   spread(spec: SendSpec, ports: Iterable<number>): Map<string, number> {
     const counts = new Map<string, number>();
+    let base: ((choices: Choices) => Request) | undefined;
     for (const port of ports) {
-      const request = this.request({ ...spec, from: withPort(spec.from, port) });
-      const { outcome } = this.exchange(request, new Choices(spec.random ?? [], this.#random), false);
+      base ??= this.request({ ...spec, from: withPort(spec.from, port) });
+      const read = base;
+      const choices = new Choices(spec.random ?? [], this.#random);
+      const { outcome } = this.exchange((given) => ({ ...read(given), sport: port }), choices, false);
       const label = outcome.backend ?? outcome.dropReason?.name ?? outcome.kind;
       counts.set(label, (counts.get(label) ?? 0) + 1);
     }
