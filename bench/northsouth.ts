@@ -43,7 +43,7 @@ const GATEWAY = parseMac('02:00:00:00:00:01');
 const NODE_MAC = parseMac('02:00:00:00:00:02');
 
 /** A node with one service of ten remote backends behind a default route. */
-function makeNode(family: Family, options: DatapathInput): Node {
+export function makeNode(family: Family, options: DatapathInput): Node {
   const names = NAMES[family];
   const node = new Node({
     options: { algorithm: 'maglev', ...options },

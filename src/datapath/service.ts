@@ -213,37 +213,56 @@ export class ServicePath {
 
   /** Row of a backend for a new flow, with `backendId` set; or -NO_SERVICE. */
   #select(p: ServicePacket, tuple: CtTuple): number {
-    const { services, backends, maglev } = this.#lb;
+    const { services, backends } = this.#lb;
     const count = services.count(this.hit.row);
     if (count === 0) return -DropReason.NO_SERVICE;
-    const w = this.#words;
-    const { options } = this;
-    const ports = tuple[2 * w]!;
-    const maglevOn = options.algorithmAnnotation
-      ? serviceAlgorithm(services.union(this.hit.row)) === Algorithm.MAGLEV
-      : options.algorithm === 'maglev';
-    if (maglevOn) {
-      const table = maglev.get(services.revNatIndex(this.hit.row));
-      const protocol = (tuple[2 * w + 1]! >>> 8) & 0xff;
-      const hash = hashTuple(
-        this.family,
-        tuple,
-        w,
-        hasAffinity(services.flags(this.hit.row)) ? 0 : ports >>> 16,
-        ports & 0xffff,
-        protocol,
-        options.hashSeed,
-      );
+    const algorithm = this.#algorithm();
+    if (algorithm === Algorithm.MAGLEV) {
+      const table = this.#table();
+      const hash = this.#hash(tuple);
       this.backendId = maglevBackendId(table, hash);
       if (p.trace !== undefined) traceMaglev(p.trace, hash, table, this.backendId);
-    } else if (!options.algorithmAnnotation || serviceAlgorithm(services.union(this.hit.row)) === Algorithm.RANDOM) {
+    } else if (algorithm === Algorithm.RANDOM) {
       const word = p.random() >>> 0;
       if (p.trace !== undefined) p.trace.event({ kind: 'random', word });
       const slot = randomSlot(word, count);
-      this.backendId = slotBackend(services, this.#vip, 0, ports & 0xffff, slot, this.hit, p.trace);
+      const port = tuple[2 * this.#words]! & 0xffff;
+      this.backendId = slotBackend(services, this.#vip, 0, port, slot, this.hit, p.trace);
     } else this.backendId = 0;
     const row = this.backendId === 0 ? -1 : backends.find(this.backendId);
     return row < 0 ? -DropReason.NO_SERVICE : row;
+  }
+
+  /**
+   * Backend id that the service in `hit` gives every packet of a flow as long as the maps stay as they are and no older state says
+   * otherwise: Maglev without affinity. 0 for none, -1 if it takes random words or hangs on the client's other flows.
+   * @param tuple packet layout
+   */
+  foresee(tuple: CtTuple): number {
+    const { services } = this.#lb;
+    if (services.count(this.hit.row) === 0) return 0;
+    if (hasAffinity(services.flags(this.hit.row)) || this.#algorithm() !== Algorithm.MAGLEV) return -1;
+    return maglevBackendId(this.#table(), this.#hash(tuple));
+  }
+
+  /** How the service in `hit` selects, an `Algorithm`; others select nothing. */
+  #algorithm(): number {
+    const { algorithmAnnotation, algorithm } = this.options;
+    if (algorithmAnnotation) return serviceAlgorithm(this.#lb.services.union(this.hit.row));
+    return algorithm === 'maglev' ? Algorithm.MAGLEV : Algorithm.RANDOM;
+  }
+
+  #table(): Uint32Array | undefined {
+    return this.#lb.maglev.get(this.#lb.services.revNatIndex(this.hit.row));
+  }
+
+  /** The hash of a flow to the service in `hit`. */
+  #hash(tuple: CtTuple): number {
+    const w = this.#words;
+    const ports = tuple[2 * w]!;
+    const port = hasAffinity(this.#lb.services.flags(this.hit.row)) ? 0 : ports >>> 16;
+    const protocol = (tuple[2 * w + 1]! >>> 8) & 0xff;
+    return hashTuple(this.family, tuple, w, port, ports & 0xffff, protocol, this.options.hashSeed);
   }
 
   /** Whether the pod that would reach itself is exempt from the local redirect. */

@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Io } from '../../src/cli/io.ts';
 import type { LabJob, LabResult } from '../../src/cli/lab/perform.ts';
-import { runJobs } from '../../src/cli/lab/pool.ts';
+import { runLabJobs } from '../../src/cli/lab/pool.ts';
 import { Progress } from '../../src/cli/lab/progress.ts';
 import type { TrialSpec } from '../../src/lab/index.ts';
 import { runCli } from './run-cli.ts';
@@ -33,7 +33,7 @@ describe('jobs in threads', () => {
 
   const run = async (list: readonly LabJob[], threads: number): Promise<(LabResult | undefined)[]> => {
     const results: (LabResult | undefined)[] = list.map(() => undefined);
-    await runJobs(list, {
+    await runLabJobs(list, {
       threads,
       signal: new AbortController().signal,
       done: (index, result) => (results[index] = result),
@@ -58,7 +58,7 @@ describe('jobs in threads', () => {
     const controller = new AbortController();
     let finished = 0;
     const many = Array.from({ length: 100_000 }, () => jobs[0]!);
-    await runJobs(many, {
+    await runLabJobs(many, {
       threads: 2,
       signal: controller.signal,
       done: () => ++finished === 20 && controller.abort(),

@@ -1,7 +1,7 @@
 import { churnResult, type ChurnResult, type ChurnSpec, type FlowReport } from '../../lab/index.ts';
 import type { Io } from '../io.ts';
 import type { LabJob } from './perform.ts';
-import { runJobs } from './pool.ts';
+import { runLabJobs } from './pool.ts';
 import { interruptible, Progress } from './progress.ts';
 
 export interface ChurnRun {
@@ -32,7 +32,7 @@ export async function runChurns(
   const reports: (FlowReport | undefined)[] = jobs.map(() => undefined);
   const progress = new Progress(io, 'runs', jobs.length);
   const partial = await interruptible((signal) =>
-    runJobs(jobs, {
+    runLabJobs(jobs, {
       threads,
       signal,
       done: (index, result) => {

@@ -12,7 +12,7 @@ import {
 } from '../../lab/index.ts';
 import type { Io } from '../io.ts';
 import { type LabJob, unitsOf } from './perform.ts';
-import { runJobs } from './pool.ts';
+import { runLabJobs } from './pool.ts';
 import { interruptible, Progress } from './progress.ts';
 
 export interface PlanRun {
@@ -56,7 +56,7 @@ export async function runPlan({ request, subject, sizes, trials, threads }: Plan
     jobs.reduce((sum, job) => sum + unitsOf(job), 0),
   );
   const partial = await interruptible((signal) =>
-    runJobs(jobs, {
+    runLabJobs(jobs, {
       threads,
       signal,
       done: (index, result) => {

@@ -1,0 +1,80 @@
+import { HookContext } from '../../datapath/context.ts';
+import type { Node } from '../../datapath/node.ts';
+import type { PacketJob, ShardReport } from './perform.ts';
+
+/** The maps that drop their oldest entries when they are full. */
+export const lruMaps = (node: Node): { readonly size: number; readonly maxEntries: number }[] =>
+  ([4, 6] as const).flatMap((family) => {
+    const { conntrack, nat, tables, lb } = node.of(family);
+    return [conntrack.tcp, conntrack.any, nat.table, tables.neighbours, tables.fragments, lb.affinity];
+  });
+
+/** Room for what a frame can grow by: an outer header with options, or an ICMP error around it. */
+export const GROWTH = 128;
+
+/** Frames between two looks at the sizes of maps, and how many entries these can add to one map at most. */
+const CHECK_EVERY = 64;
+const ADDED_BETWEEN = 4 * CHECK_EVERY;
+
+function note(peaks: number[], maps: readonly { readonly size: number }[]): void {
+  maps.forEach(({ size }, i) => (peaks[i] = Math.max(peaks[i]!, size)));
+}
+
+/** Runs the frames of a shard through a node of its own. */
+export function runPackets(
+  { hook, trace, out, rows, seed }: Omit<PacketJob, 'source' | 'kind'>,
+  node: Node,
+): ShardReport {
+  const { bytes, offsets, times } = trace;
+  const ctx = new HookContext();
+  const words = new FrameWords(seed);
+  const options = { now: 0, random: () => words.next() };
+  const maps = lruMaps(node);
+  const peaks = maps.map(({ size }) => size);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (i % CHECK_EVERY === 0) note(peaks, maps);
+    words.begin(row);
+    options.now = times[row]!;
+    const act = node.process(hook, bytes.subarray(offsets[row], offsets[row + 1]), options, ctx);
+    out.act[row] = act;
+    out.ifindex[row] = act < 0 || ctx.redirectKind === 0 ? 0 : ctx.redirectIfindex;
+    out.mark[row] = ctx.mark;
+    const length = act < 0 ? 0 : ctx.packet.length;
+    out.lengths[row] = length;
+    if (length > offsets[row + 1]! - offsets[row]! + GROWTH)
+      throw new RangeError(`frame ${row} grew to ${length} bytes`);
+    if (length > 0) out.bytes.set(ctx.packet.frame(), out.starts[row]!);
+  }
+  note(peaks, maps);
+  const limited = node.tables.icmpBuckets.tokens(node.addresses.ifindex) !== undefined;
+  const most = peaks.map((size) => (size === 0 ? 0 : size + ADDED_BETWEEN));
+  return { peaks: most, limited, metrics: [...node.metrics.entries()] };
+}
+
+/** Random words that depend on the seed and the frame's number only, not on which frames a thread ran before. */
+class FrameWords {
+  readonly #seed: number;
+  #state = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  begin(frame: number): void {
+    this.#state = mixed(this.#seed ^ mixed(frame));
+  }
+
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    return mixed(this.#state) >>> 0;
+  }
+}
+
+/** The finaliser of MurmurHash3: every bit of the argument moves every bit of the result. */
+function mixed(word: number): number {
+  let h = word;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
