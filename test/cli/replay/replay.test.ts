@@ -14,7 +14,7 @@ import {
 import { seededRandom } from '../../../src/hash/random.ts';
 import { defineService, packTuples, selectBackends, type ServiceSpec } from '../../../src/index.ts';
 import type { TestNode } from './node.ts';
-import { replies, requests } from './traffic.ts';
+import { errors, replies, requests } from './traffic.ts';
 
 // A thread runs JavaScript: worker and node are bundled as a build would emit them.
 const folder = mkdtempSync(join(tmpdir(), 'lbtwin-replay-'));
@@ -119,6 +119,21 @@ describe('packets', () => {
       expect(many.sequential).toBeUndefined();
       if (!odd) expect(many.shards).toBe(threads);
     }
+  });
+
+  it('with ICMP errors about them, which one router sends', async () => {
+    const data: TestNode = { options: { bpfMasquerade: true } };
+    const first = requests(600, 6, 3, false);
+    const sent = await run(first, 1, data);
+    const frames = [...first, ...replies(sent, 1010), ...errors(sent, 1020)];
+    const one = await run(frames, 1, data);
+    // Those that find their flow are translated.
+    const translated = frames.filter(({ frame }, i) => {
+      const out = one.bytes.subarray(one.starts[i], one.starts[i]! + one.lengths[i]!);
+      return frame[23] === 1 && frame[34] === 3 && out.length > 0 && Buffer.compare(frame, out) !== 0;
+    });
+    expect(translated.length).toBeGreaterThan(10);
+    for (const threads of [2, 3]) expect(told(await run(frames, threads, data))).toEqual(told(one));
   });
 
   it('by DSR, too', async () => {

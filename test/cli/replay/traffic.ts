@@ -72,3 +72,24 @@ export function replies({ act, starts, lengths, bytes }: PacketReplay, after: nu
   }
   return frames;
 }
+
+/** Errors of a router about IPv4 packets that were forwarded: each quotes the whole packet. */
+export function errors({ act, starts, lengths, bytes }: PacketReplay, after: number): TraceFrame[] {
+  const frames: TraceFrame[] = [];
+  for (let i = 0; i < act.length; i += 3) {
+    const sent = bytes.slice(starts[i]! + 14, starts[i]! + lengths[i]!);
+    if (act[i]! <= 0 || sent[0] !== 0x45) continue;
+    const frame = buildFrame({
+      protocol: Protocol.ICMP,
+      source: parseAddress('198.51.100.1'),
+      destination: parseAddress(NAMES[4].node),
+      length: 20 + 8 + sent.length,
+      sourceMac: GATEWAY,
+      destinationMac: NODE_MAC,
+    });
+    frame[34] = 3;
+    frame.set(sent, 42);
+    frames.push({ frame, at: after + i / 100 });
+  }
+  return frames;
+}
