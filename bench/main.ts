@@ -12,7 +12,7 @@ import { policyBenchmarks } from './policy.ts';
 import { readBenchmarks } from './read.ts';
 import { selectBenchmarks } from './select.ts';
 
-/** Every group of benchmarks; inputs are made only for groups that run. */
+/** Every group of benchmarks. A filter picks measurements, not groups: inputs of every group are made. */
 const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   eastWest: eastWestBenchmarks,
   lab: labBenchmarks,
