@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { LbtwinError } from '../errors.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 
 /** One option of a command, as parsed and as told in `--help`. */
 export interface OptionSpec {
@@ -102,7 +103,10 @@ export function parseCommandLine(words: readonly string[], specs: OptionSpecs): 
     ({ tokens } = parseArgs({ args: [...words], options, allowPositionals: true, strict: true, tokens: true }));
   } catch (error) {
     const text = error instanceof Error ? error.message.split(/\.(?:\s|$)/)[0]! : String(error);
-    throw usageError(`${text[0]?.toLowerCase() ?? ''}${text.slice(1)}`);
+    const unknown = /^Unknown option '--([^']*)'/.exec(text)?.[1];
+    const hint =
+      unknown === undefined ? '' : didYouMean(nearest(unknown, Object.keys(specs)).map((name) => `--${name}`));
+    throw usageError(`${text[0]?.toLowerCase() ?? ''}${text.slice(1)}${hint}`);
   }
   const values = new Map<string, string[]>();
   const positionals: string[] = [];

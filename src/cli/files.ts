@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LbtwinError } from '../errors.ts';
 import type { Io } from './io.ts';
-import { nearest } from '../text/nearest.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 
 const EXTENSIONS = /\.(?:ya?ml|json)$/;
 
@@ -18,7 +18,7 @@ function why(name: string, error: unknown): LbtwinError {
     } catch {
       // The folder does not exist either.
     }
-    return unreadable(name, `no such file${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`);
+    return unreadable(name, `no such file${didYouMean(near)}`);
   }
   if (code === 'EACCES' || code === 'EPERM') return unreadable(name, 'no permission to read it');
   return unreadable(name, error instanceof Error ? error.message : String(error));

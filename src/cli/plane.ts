@@ -8,7 +8,7 @@ import type { LbMaps } from '../lb/maps.ts';
 import { parseL4Address } from '../net/endpoint.ts';
 import { readServiceIds } from '../report/agent/service-list.ts';
 import type { StatusDevice } from '../report/agent/status.ts';
-import { nearest } from '../text/nearest.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 import { type Args, usageError } from './args.ts';
 import { readConfig } from './config.ts';
 import { nodePortAddresses, parseDevice } from './devices.ts';
@@ -43,10 +43,9 @@ export function chooseNode(args: Args, inventory: Inventory, any = false): strin
     return known[0] ?? '';
   }
   if (known.length === 0 || known.includes(asked)) return asked;
-  const near = nearest(asked, known);
   throw new LbtwinError(
     'unknown-node',
-    `there is no node ${JSON.stringify(asked)}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`,
+    `there is no node ${JSON.stringify(asked)}${didYouMean(nearest(asked, known))}`,
     { allowed: known.join(', ') },
   );
 }

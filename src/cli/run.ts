@@ -5,7 +5,7 @@ import { commandHelp, overview } from './help.ts';
 import type { Io } from './io.ts';
 import { version } from './package.ts';
 import { COMMANDS } from './registry.ts';
-import { nearest } from '../text/nearest.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 
 interface Found {
   readonly name: string;
@@ -51,9 +51,8 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
       return next === undefined ? Exit.BAD_INPUT : Exit.OK;
     }
     const wrong = prefix === '' ? words[0]! : `${prefix} ${next}`;
-    const near = nearest(wrong, Object.keys(COMMANDS));
     throw usageError(
-      `${JSON.stringify(wrong)} is not a command${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`,
+      `${JSON.stringify(wrong)} is not a command${didYouMean(nearest(wrong, Object.keys(COMMANDS)))}`,
       '`lbtwin --help` lists them',
     );
   }

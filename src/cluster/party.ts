@@ -2,7 +2,7 @@ import { LbtwinError } from '../errors.ts';
 import { parseAddress, type IpAddress } from '../net/address.ts';
 import { parseEndpoint, parsePort } from '../net/endpoint.ts';
 import { parseProtocol, Protocol } from '../net/protocol.ts';
-import { nearest } from '../text/index.ts';
+import { didYouMean, nearest } from '../text/index.ts';
 import type { Topology, TopologyNode, TopologyPod } from './topology.ts';
 
 /** Who sends. A port that is not given is chosen by the sender's kernel. */
@@ -15,7 +15,7 @@ export type Party =
 export function unknownName(code: string, what: string, name: string, known: Iterable<string>): LbtwinError {
   const names = [...known];
   const near = nearest(name, names);
-  const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+  const hint = didYouMean(near);
   const allowed = near.length > 0 || names.length === 0 ? {} : { allowed: names.slice(0, 12).join(', ') };
   return new LbtwinError(code, `there is no ${what} ${JSON.stringify(name)}${hint}`, allowed);
 }

@@ -1,7 +1,7 @@
 import type { Journey } from '../cluster/journey.ts';
 import type { ErrorPath } from '../errors.ts';
 import { LbtwinError } from '../errors.ts';
-import { nearest } from '../text/index.ts';
+import { didYouMean, nearest } from '../text/index.ts';
 
 /** What a field is expected to be: a value, any of a list, a pattern, a range of a share, or its opposite. */
 export type Expected =
@@ -52,10 +52,9 @@ export const MAPS_FIELDS: readonly string[] = ['contains', 'lacks', 'lines'];
 export function checkFields(expect: object, allowed: readonly string[], path: ErrorPath): void {
   for (const field of Object.keys(expect)) {
     if (allowed.includes(field)) continue;
-    const near = nearest(field, allowed);
     throw new LbtwinError(
       'unknown-field',
-      `nothing has a field ${JSON.stringify(field)} here${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`,
+      `nothing has a field ${JSON.stringify(field)} here${didYouMean(nearest(field, allowed))}`,
       {
         path: [...path, field],
         allowed: allowed.join(', '),

@@ -1,7 +1,7 @@
 import type { ClusterOptions, SendSpec } from '../cluster/index.ts';
 import type { ConfigInput } from '../config/resolve.ts';
 import { type ErrorPath, LbtwinError, withPath } from '../errors.ts';
-import { nearest } from '../text/index.ts';
+import { didYouMean, nearest } from '../text/index.ts';
 import { CHECK_FIELDS, checkFields, type Expected, MAPS_FIELDS, SEND_FIELDS, SPREAD_FIELDS } from './expect.ts';
 
 /** A scenario as its file says it, checked (docs/scenario.md, schemas/scenario.schema.json). */
@@ -97,10 +97,9 @@ function count(value: unknown, max = 10_000_000): number {
 function known(value: Raw, keys: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (keys.includes(key)) continue;
-    const near = nearest(key, keys);
     throw new LbtwinError(
       'unknown-field',
-      `${JSON.stringify(key)} means nothing here${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`,
+      `${JSON.stringify(key)} means nothing here${didYouMean(nearest(key, keys))}`,
       {
         path: [key],
         allowed: keys.join(', '),

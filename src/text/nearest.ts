@@ -27,3 +27,8 @@ export function nearest(text: string, known: Iterable<string>, limit = 3): strin
     .slice(0, limit)
     .map(([, name]) => name);
 }
+
+/** The end of a message about an unknown name: `; did you mean a or b?`, or nothing if no known one is near. */
+export function didYouMean(near: readonly string[]): string {
+  return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+}

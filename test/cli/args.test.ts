@@ -17,7 +17,8 @@ describe('parseCommandLine', () => {
   });
 
   it.each([
-    [['--too', 'x'], /unknown option '--too'/],
+    [['--too', 'x'], /unknown option '--too'; did you mean --to\?$/],
+    [['--elsewhere'], /unknown option '--elsewhere'$/],
     [['--to'], /--to <value>' argument missing/],
     [['--to', 'a', '--to', 'b'], /--to is given twice/],
     [['--json=1'], /--json' does not take an argument/],

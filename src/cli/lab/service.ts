@@ -7,7 +7,7 @@ import { isLocalOnly } from '../../k8s/select.ts';
 import { arrangeSlots } from '../../k8s/slots.ts';
 import type { MaglevBackend } from '../../maglev/index.ts';
 import { formatEndpoint, formatL4Address, parseL4Address, Protocol, protocolName } from '../../net/index.ts';
-import { nearest } from '../../text/nearest.ts';
+import { didYouMean, nearest } from '../../text/nearest.ts';
 import { type Args, type OptionSpecs, usageError } from '../args.ts';
 import { readConfig } from '../config.ts';
 import { checkObjects, readInput } from '../input.ts';
@@ -50,8 +50,7 @@ function wanted(args: Args, plane: ControlPlane): Frontend[] {
   if (asked === undefined) throw usageError('--service is missing', 'NAMESPACE/NAME[:PORT], or --to IP:PORT');
   const [, name, port] = /^([^:]+)(?::(.+))?$/.exec(asked) ?? [];
   if (name === undefined || !names.includes(name)) {
-    const near = nearest(name ?? asked, names);
-    const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+    const hint = didYouMean(nearest(name ?? asked, names));
     throw new LbtwinError('no-service', `there is no service ${JSON.stringify(name ?? asked)}${hint}`);
   }
   const all = plane.frontendsOf(name);
