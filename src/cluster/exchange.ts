@@ -64,6 +64,7 @@ class ExchangeRun {
     const failed = from.kind === 'external' ? undefined : this.#connect();
     if (failed !== undefined) return failed;
     const destination = this.peer ?? to;
+    if (from.kind === 'pod' && isLoopback(destination.address)) return ownLoopback(from, destination);
     const source = this.#source(destination.address);
     const frame = buildFrame({
       ...this.#request.frame,
@@ -347,6 +348,15 @@ const SOCKET_REASONS: Readonly<Record<string, string>> = {
   'missing-slot': 'the service lists a slot that the map does not have',
   'missing-backend': 'the service lists a backend that the map does not have',
 };
+
+/** A pod's loopback is its own: nothing leaves it. */
+const ownLoopback = ({ pod, node }: Extract<Party, { kind: 'pod' }>, { address, port }: Endpoint): Outcome => ({
+  kind: 'passedToHost',
+  node: node.name,
+  pod: `${pod.namespace}/${pod.name}`,
+  backend: endpointText(address.family, address.words, port === 0 ? undefined : port),
+  reason: `loopback is the pod's own: it is for a process in ${pod.namespace}/${pod.name}, if one listens there`,
+});
 
 const unspecified = (family: Family): IpAddress => ({ family, words: family === 4 ? [0] : [0, 0, 0, 0] });
 

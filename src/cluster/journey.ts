@@ -15,7 +15,7 @@ export type OutcomeKind =
   | 'socketError'
   /** It arrived, but the answer comes from another address than the client sent to: the client discards it. */
   | 'wrongSource'
-  /** It reached a process, or nobody, on a node itself: whether somebody listens there is not known. */
+  /** It reached a process, or nobody, on a node itself, or by loopback in the sender's pod: whether somebody listens there is not known. */
   | 'passedToHost'
   /** The frames go round and round. */
   | 'looped'

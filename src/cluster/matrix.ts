@@ -3,12 +3,13 @@ import { LbtwinError } from '../errors.ts';
 import type { Frontend } from '../k8s/model.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { BackendState, Scope } from '../lb/layout.ts';
-import { type Family, formatAddress, type IpAddress, isUnspecified } from '../net/address.ts';
-import { type Cidr, cidrContains, maskCidr } from '../net/cidr.ts';
+import type { TraceEvent } from '../lb/trace.ts';
+import { type Family, formatAddress } from '../net/address.ts';
 import { formatEndpoint, formatL4Address } from '../net/endpoint.ts';
 import { nearest } from '../text/index.ts';
 import { Cluster } from './cluster.ts';
 import type { Journey, Outcome } from './journey.ts';
+import { clientNodes, externalClient, type Offer, type Target, targetsAt } from './matrix-targets.ts';
 import { nodeAddress, podAddress, type TopologyNode, type TopologyPod } from './topology.ts';
 
 export type MatrixClient = 'pod' | 'host' | 'external';
@@ -17,7 +18,7 @@ export type MatrixClient = 'pod' | 'host' | 'external';
 export interface MatrixRow {
   /** `namespace/name` */
   readonly service: string;
-  /** `203.0.113.10:80/TCP`; of a NodePort the address that is called. */
+  /** What is called: `203.0.113.10:80/TCP`; of a NodePort or hostPort with the address of a node. */
   readonly frontend: string;
   readonly type: string;
   readonly externalTrafficPolicy: string;
@@ -25,8 +26,10 @@ export interface MatrixRow {
   readonly client: MatrixClient;
   /** Where the client is; of an external one where the packet enters. */
   readonly node: string;
-  /** The address that is called belongs to this node, to another one, or to none. */
-  readonly target: 'own node' | 'other node' | 'service';
+  /** Which address is called of a frontend that stands for any of a node's; `service`: the frontend has an address of its own. */
+  readonly target: Target['kind'];
+  /** The node that has the address that is called: an external IP may be a node's, too. */
+  readonly addressOf: string | undefined;
   /** Whether the node runs a backend of the service. */
   readonly hasLocal: boolean;
   /** Which of the service's usable backends may be picked. */
@@ -39,6 +42,8 @@ export interface MatrixRow {
   /** What a backend on the client's node sees as source, and one elsewhere; `undefined` where there is none. */
   readonly sourceSeen: { readonly local: string | undefined; readonly remote: string | undefined };
   readonly translatedAt: 'socket' | 'packet' | undefined;
+  /** The node that translates: the client's, or one that the packet came to. */
+  readonly translatedOn: string | undefined;
 }
 
 export interface MatrixOptions {
@@ -74,9 +79,11 @@ export function serviceMatrix(objects: readonly RawObject[], options: MatrixOpti
 
 const hasConfigMap = (objects: readonly RawObject[]): boolean => objects.some(({ kind }) => kind === 'ConfigMap');
 
-interface Target {
-  readonly address: IpAddress;
-  readonly kind: MatrixRow['target'];
+/** One kind of call that clients at a node may make. */
+interface Question extends Offer {
+  readonly frontend: Frontend;
+  readonly node: TopologyNode;
+  readonly target: Target;
 }
 
 class MatrixRun {
@@ -100,39 +107,47 @@ class MatrixRun {
     }
     const rows: MatrixRow[] = [];
     for (const name of service === undefined ? [...names].sort() : [service]) {
-      for (const key of this.#frontendKeys(name)) {
-        for (const node of this.#nodes) rows.push(...this.#rowsOn(node, key));
+      for (const offer of this.#offers(name)) {
+        for (const question of this.#questions(name, offer)) rows.push(...this.#rowsOf(question));
       }
     }
     return rows;
   }
 
-  /** Addresses of a service's frontends on any node; entries for clients inside are found through them. */
-  #frontendKeys(service: string): Set<string> {
-    const keys = new Set<string>();
-    for (const { name } of this.#nodes) {
-      for (const { key, scope } of this.#cluster.node(name).plane.frontendsOf(service)) {
-        if (scope === Scope.EXTERNAL) keys.add(key);
+  /** A service's frontends on any node; entries for clients inside are found through those for clients outside. */
+  #offers(service: string): Iterable<Offer> {
+    const offers = new Map<string, Offer>();
+    for (const node of this.#nodes) {
+      for (const { key, scope, type, address } of this.#cluster.node(node.name).plane.frontendsOf(service)) {
+        if (scope !== Scope.EXTERNAL || offers.has(key)) continue;
+        offers.set(key, { key, family: address.family, ...(type === 'HostPort' ? { home: node } : {}) });
       }
     }
-    return keys;
+    return offers.values();
   }
 
-  #rowsOn(node: TopologyNode, key: string): MatrixRow[] {
-    const frontend = this.#cluster.node(node.name).plane.frontend(key);
-    if (frontend === undefined) return [];
+  *#questions(service: string, offer: Offer): Iterable<Question> {
+    const { topology } = this.#cluster;
+    for (const node of clientNodes(offer, topology)) {
+      const frontend = this.#cluster.node((offer.home ?? node).name).plane.frontend(offer.key);
+      // The address may be another service's here: of one that is not exposed on every node.
+      if (frontend?.entry.name !== service) continue;
+      for (const target of targetsAt(node, frontend.address, offer, topology)) {
+        yield { ...offer, frontend, node, target };
+      }
+    }
+  }
+
+  #rowsOf(question: Question): MatrixRow[] {
+    const { family, frontend, node, target } = question;
     const rows: MatrixRow[] = [];
-    const { family } = frontend.address;
     const pod = this.#podOn(node, family, frontend);
-    for (const target of this.#targets(frontend, node)) {
-      if (pod !== undefined) rows.push(this.#ask(frontend, node, 'pod', `pod:${pod.namespace}/${pod.name}`, target));
-      if (nodeAddress(node, family) !== undefined)
-        rows.push(this.#ask(frontend, node, 'host', `node:${node.name}`, target));
-      if (target.kind === 'other node') continue;
-      const client = formatEndpoint({ address: externalClient(frontend), port: 40_000 });
-      rows.push(this.#ask(frontend, node, 'external', `external:${client}`, target));
-    }
-    return rows;
+    if (pod !== undefined) rows.push(this.#ask(question, 'pod', `pod:${pod.namespace}/${pod.name}`));
+    if (nodeAddress(node, family) !== undefined) rows.push(this.#ask(question, 'host', `node:${node.name}`));
+    // From outside nobody calls a loopback address, nor does a node's address lead to another node.
+    if (target.kind === 'loopback' || (target.owner ?? node) !== node) return rows;
+    const client = formatEndpoint({ address: externalClient(frontend), port: 40_000 });
+    return [...rows, this.#ask(question, 'external', `external:${client}`)];
   }
 
   /** A pod that is no backend of the service, if there is one. */
@@ -144,26 +159,13 @@ class MatrixRun {
     return pods.find((pod) => !pod.addresses.some((one) => backends.has(formatAddress(one)))) ?? pods[0];
   }
 
-  #targets({ address, type }: Frontend, node: TopologyNode): Target[] {
-    if (!isUnspecified(address)) return [{ address, kind: 'service' }];
-    const own = nodeAddress(node, address.family);
-    // A hostPort is there on its own node only.
-    const other =
-      type === 'HostPort' ? undefined : this.#nodes.find((one) => one !== node && nodeAddress(one, address.family));
-    const there = other === undefined ? undefined : nodeAddress(other, address.family);
-    return [
-      ...(own === undefined ? [] : [{ address: own, kind: 'own node' as const }]),
-      ...(there === undefined ? [] : [{ address: there, kind: 'other node' as const }]),
-    ];
-  }
-
-  #ask(frontend: Frontend, node: TopologyNode, client: MatrixClient, from: string, target: Target): MatrixRow {
+  #ask({ frontend, home, node, target }: Question, client: MatrixClient, from: string): MatrixRow {
     const { port, protocol } = frontend;
     const to = formatL4Address({ address: target.address, port, protocol });
     this.#cluster.forget();
     const journey = this.#cluster.send({ from, to, ...(client === 'external' ? { via: node.name } : {}) });
     const row = frontend.entry.service!;
-    const usable = usableBackends(frontend);
+    const usable = usableBackends(frontend, home);
     const outcomes = journey.alternatives ?? [journey.outcome];
     const reached = new Set(outcomes.map(({ backend }) => backend).filter((one) => one !== undefined));
     const local = new Set(usable.filter(({ nodeName }) => nodeName === node.name).map(({ at }) => at));
@@ -177,6 +179,7 @@ class MatrixRun {
       client,
       node: node.name,
       target: target.kind,
+      addressOf: target.owner?.name,
       hasLocal: local.size > 0,
       candidates: extent(picked, usable.length, local, row.marks.preferClose),
       count: picked.length,
@@ -184,6 +187,7 @@ class MatrixRun {
       result: resultOf(journey, picked.length),
       sourceSeen: this.#sourceSeen(outcomes, from, local),
       translatedAt: picked.length === 0 ? undefined : journey.outcome.translatedAt,
+      translatedOn: picked.length === 0 ? undefined : translatedOn(journey),
     };
   }
 
@@ -218,8 +222,11 @@ interface Usable {
   readonly nodeName: string;
 }
 
-/** The active backends of a frontend's service, wherever they run; without any, the terminating ones. */
-function usableBackends(frontend: Frontend): Usable[] {
+/**
+ * The active backends of a frontend's service, wherever they run; without any, the terminating ones.
+ * @param home the node of a hostPort's pod, of which the tables do not say where it runs
+ */
+function usableBackends(frontend: Frontend, home: TopologyNode | undefined): Usable[] {
   const { protocol, portName, address, entry } = frontend;
   const fitting = (frontend.redirectTo ?? entry).instances.filter(
     ({ backend, portNames }) =>
@@ -229,7 +236,7 @@ function usableBackends(frontend: Frontend): Usable[] {
   );
   const active = fitting.filter(({ state }) => state === BackendState.ACTIVE);
   const usable = active.length > 0 ? active : fitting.filter(({ state }) => state === BackendState.TERMINATING);
-  return usable.map(({ backend, nodeName }) => ({ at: formatEndpoint(backend), nodeName }));
+  return usable.map(({ backend, nodeName }) => ({ at: formatEndpoint(backend), nodeName: home?.name ?? nodeName }));
 }
 
 function extent(
@@ -253,20 +260,8 @@ function resultOf({ outcome, alternatives }: Journey, picked: number): string {
   return picked === 0 && outcome.kind !== 'undecided' ? `not translated (${outcome.kind})` : outcome.kind;
 }
 
-const DOCUMENTATION: Readonly<Record<Family, IpAddress>> = {
-  4: { family: 4, words: [0xc6336407] },
-  6: { family: 6, words: [0x20010db8, 0x000c0000, 0, 7] },
-};
+/** The node on which a program first put a backend's address for the service's. */
+const translatedOn = ({ hops }: Journey): string | undefined =>
+  hops.find(({ direction, events }) => direction === 'request' && events.some(isTranslation))?.node;
 
-/** A client outside that the service's source ranges let in, where any does. */
-function externalClient(frontend: Frontend): IpAddress {
-  const { family } = frontend.address;
-  const { sourceRanges, marks } = frontend.entry.service!;
-  const ranges: Cidr[] = sourceRanges.filter((range) => range.address.family === family);
-  const usual = DOCUMENTATION[family];
-  if (marks.denyRanges || ranges.length === 0 || ranges.some((range) => cidrContains(range, usual))) return usual;
-  const { words } = maskCidr(ranges[0]!).address;
-  const inside = [...words];
-  if (ranges[0]!.bits < (family === 4 ? 32 : 128)) inside[inside.length - 1] = (inside.at(-1)! | 7) >>> 0;
-  return { family, words: inside };
-}
+const isTranslation = (event: TraceEvent): boolean => event.kind === 'rewrite' && event.field === 'destination';

@@ -50,6 +50,7 @@ const TITLES: Readonly<Record<Outcome['kind'], string>> = {
 
 function headline(outcome: Outcome): string {
   const { kind, dropReason, errno } = outcome;
+  if (kind === 'passedToHost' && outcome.pod !== undefined) return 'left to the pod itself';
   if (kind === 'dropped' && dropReason !== undefined) {
     const which = dropReason.ofReply === true ? 'the answer is dropped' : 'dropped';
     const code = dropReason.code === 0 ? '' : ` (${dropReason.code})`;

@@ -3,7 +3,7 @@ import { indented, textTable } from './table.ts';
 
 /** Rows that say the same of several nodes, as one. */
 export interface MatrixLine {
-  /** `203.0.113.10:80/TCP`; of a NodePort `own node:30080/TCP` or `other node:30080/TCP`. */
+  /** `203.0.113.10:80/TCP`; of a NodePort `own node:30080/TCP`, `other node:30080/TCP` or `loopback:30080/TCP`. */
   readonly frontend: string;
   readonly row: MatrixRow;
   readonly nodes: readonly string[];
@@ -24,6 +24,10 @@ function sourceText({ sourceSeen: { local, remote }, node }: MatrixRow): string 
   return here === there ? here : `${here}; from other nodes' backends: ${there}`;
 }
 
+/** `socket`, `packet`, or `packet on worker-2` where that is not the client's node. */
+const translationText = ({ translatedAt, translatedOn, node }: MatrixRow): string =>
+  `${translatedAt ?? ''}${translatedOn === undefined || translatedOn === node ? '' : ` on ${translatedOn}`}`;
+
 const backendsText = ({ candidates, count, of }: MatrixRow): string =>
   candidates === 'none' ? 'none' : `${candidates} (${count}${candidates === 'all' ? '' : ` of ${of}`})`;
 
@@ -31,7 +35,7 @@ const backendsText = ({ candidates, count, of }: MatrixRow): string =>
 export function matrixLines(rows: readonly MatrixRow[]): MatrixLine[] {
   const lines = new Map<string, { line: MatrixLine; nodes: string[] }>();
   for (const row of rows) {
-    const { service, client, hasLocal, result, translatedAt } = row;
+    const { service, client, hasLocal, result } = row;
     const frontend = frontendOf(row);
     const key = JSON.stringify([
       service,
@@ -41,7 +45,7 @@ export function matrixLines(rows: readonly MatrixRow[]): MatrixLine[] {
       backendsText(row),
       result,
       sourceText(row),
-      translatedAt,
+      translationText(row),
     ]);
     const known = lines.get(key);
     if (known !== undefined) known.nodes.push(row.node);
@@ -60,7 +64,7 @@ const cells = ({ row, nodes }: MatrixLine, all: number): string[] => [
   backendsText(row),
   row.result,
   sourceText(row),
-  row.translatedAt ?? '',
+  translationText(row),
 ];
 
 const HEAD = ['client', 'backend there', 'node', 'backends', 'result', 'source seen', 'translated at'];
@@ -86,8 +90,11 @@ const inGroup = ({ row: a }: MatrixLine, { row: b }: MatrixLine): number =>
 
 const nodeCount = (rows: readonly MatrixRow[]): number => new Set(rows.map(({ node }) => node)).size;
 
-const title = ({ frontend, row }: MatrixLine): string =>
-  `${row.service}  ${row.type} ${frontend}  (externalTrafficPolicy ${row.externalTrafficPolicy}, internalTrafficPolicy ${row.internalTrafficPolicy})`;
+function title({ frontend, row }: MatrixLine): string {
+  const { service, type, target, addressOf, externalTrafficPolicy: external, internalTrafficPolicy: internal } = row;
+  const owner = target === 'service' && addressOf !== undefined ? `, the address of ${addressOf}` : '';
+  return `${service}  ${type} ${frontend}${owner}  (externalTrafficPolicy ${external}, internalTrafficPolicy ${internal})`;
+}
 
 /** The matrix for people. */
 export function formatMatrix({ rows, configuration, assumptions }: Matrix): string {

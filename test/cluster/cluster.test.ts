@@ -288,3 +288,11 @@ describe('bad input', () => {
     );
   });
 });
+
+describe.each(['127.0.0.1:30010/TCP', '[::1]:8080/UDP'])('loopback, %s', (to) => {
+  it('a pod reaches itself alone, even where the port is a NodePort', () => {
+    const { outcome, hops } = send({ from: 'pod:shop/client', to, random: [0] }, lb({}));
+    expect(outcome).toMatchObject({ kind: 'passedToHost', pod: 'shop/client', node: 'node-1' });
+    expect(hops.map(({ hook }) => hook).filter((hook) => !/^(connect|sendmsg)/.test(hook))).toEqual([]);
+  });
+});

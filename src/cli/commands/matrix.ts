@@ -1,4 +1,4 @@
-import { serviceMatrix } from '../../cluster/index.ts';
+import { type MatrixRow, serviceMatrix } from '../../cluster/index.ts';
 import { formatMatrix, matrixJson, matrixMarkdown } from '../../report/matrix.ts';
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
@@ -36,12 +36,12 @@ whether the socket or the packet is translated. Every line is computed by sendin
           ? matrixMarkdown(matrix)
           : formatMatrix(matrix),
     );
-    return matrix.rows.some(
-      ({ candidates, type, client }) => candidates === 'none' && !(type === 'ClusterIP' && client === 'external'),
-    )
-      ? Exit.NO
-      : Exit.OK;
+    return matrix.rows.some((row) => row.candidates === 'none' && !isMeantToFail(row)) ? Exit.NO : Exit.OK;
   },
 };
+
+/** ClusterIPs are not there for clients outside, and a pod's loopback is its own. */
+const isMeantToFail = ({ type, client, target }: MatrixRow): boolean =>
+  (type === 'ClusterIP' && client === 'external') || (target === 'loopback' && client === 'pod');
 
 export default command;
