@@ -1,7 +1,7 @@
 import { BackendState, Scope } from '../lb/layout.ts';
 import { tryParseAddress } from '../net/address.ts';
 import { parseServiceProtocol } from '../net/protocol.ts';
-import { scopedAddress } from './model.ts';
+import { type Backend, ScopedAddress } from './model.ts';
 import { EMPTY_LIST } from './objects/fields.ts';
 import type { ClusterServiceObject } from './objects/envoy-config.ts';
 import { DEFAULT_WEIGHT } from './slices.ts';
@@ -10,8 +10,8 @@ import type { InstanceSpec, Tables } from './tables.ts';
 /** Backends that other clusters announce through the cluster mesh. */
 export class ClusterServices {
   readonly #tables: Tables;
-  /** Backend keys by service, then by cluster. */
-  readonly #known = new Map<string, Map<string, readonly string[]>>();
+  /** Backends by service, then by cluster. */
+  readonly #known = new Map<string, Map<string, readonly Backend[]>>();
 
   readonly #ownCluster: string;
 
@@ -24,14 +24,10 @@ export class ClusterServices {
     if (object.cluster === this.#ownCluster) return;
     const service = `${object.namespace}/${object.name}`;
     const specs = object.shared ? instancesOf(object) : [];
-    const clusters = this.#known.get(service) ?? new Map<string, readonly string[]>();
+    const clusters = this.#known.get(service) ?? new Map<string, readonly Backend[]>();
     this.#known.set(service, clusters);
     const old = clusters.get(object.cluster) ?? EMPTY_LIST;
-    clusters.set(
-      object.cluster,
-      specs.map(({ at }) => at.key),
-    );
-    this.#tables.upsertInstances(service, 'clustermesh', specs);
+    clusters.set(object.cluster, this.#tables.upsertInstances(service, 'clustermesh', specs));
     this.#release(service, clusters, old);
   }
 
@@ -44,13 +40,10 @@ export class ClusterServices {
     this.#release(service, clusters, old);
   }
 
-  #release(service: string, clusters: ReadonlyMap<string, readonly string[]>, old: readonly string[]): void {
-    const still = new Set([...clusters.values()].flat());
-    this.#tables.releaseInstances(
-      service,
-      'clustermesh',
-      old.filter((key) => !still.has(key)),
-    );
+  #release(service: string, clusters: ReadonlyMap<string, readonly Backend[]>, old: readonly Backend[]): void {
+    const still = new Set([...clusters.values()].flat().map(({ key }) => key));
+    const gone = old.filter(({ key }) => !still.has(key));
+    this.#tables.releaseInstances(service, 'clustermesh', gone);
   }
 }
 
@@ -60,7 +53,7 @@ function instancesOf({ backends, clusterId }: ClusterServiceObject): InstanceSpe
     const address = tryParseAddress(ip);
     if (address === undefined) continue;
     for (const { name, protocol, port } of ports) {
-      const at = scopedAddress(address, port, parseServiceProtocol(protocol), Scope.EXTERNAL);
+      const at = new ScopedAddress(address, port, parseServiceProtocol(protocol), Scope.EXTERNAL);
       const names = specs.get(at.key)?.portNames ?? EMPTY_LIST;
       specs.set(at.key, {
         at,

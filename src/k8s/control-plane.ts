@@ -13,7 +13,7 @@ import type { Labels } from './labels.ts';
 import { LocalRedirects } from './local-redirects.ts';
 import { MapSync } from './map-sync.ts';
 import type { FaultSource } from './map-writer.ts';
-import type { Backend, Frontend, ProxyRedirect, Service, Source } from './model.ts';
+import { type Backend, type Frontend, parseKey, type ProxyRedirect, type Service, type Source } from './model.ts';
 import { LocalNode, nodeAddress, type NodeAddress, type NodeAddressInput } from './node-view.ts';
 import { readClusterService } from './objects/envoy-config.ts';
 import { EMPTY_LIST, formatRef, isRecord, nameOf, type ObjectRef, type Warning } from './objects/fields.ts';
@@ -136,10 +136,12 @@ export class ControlPlane {
    * @throws LbtwinError `unknown-backend`
    */
   setHealth(service: string, backend: string, healthy: boolean): ChangeReport {
-    const found = this.#tables.backend(backend)?.instances.some((one) => one.entry.name === service) === true;
-    if (!found) throw new LbtwinError('unknown-backend', `${service} has no backend ${backend}`);
+    const at = parseKey(backend);
+    const row = at === undefined ? undefined : this.#tables.backend(at);
+    if (row?.instances.some((one) => one.entry.name === service) !== true)
+      throw new LbtwinError('unknown-backend', `${service} has no backend ${backend}`);
     this.#begin();
-    this.#tables.setHealth(service, backend, healthy);
+    this.#tables.setHealth(service, row, healthy);
     return this.#commit();
   }
 
@@ -218,7 +220,8 @@ export class ControlPlane {
 
   /** By address, such as `10.0.0.1:80/TCP`. */
   frontend(address: string): Frontend | undefined {
-    return this.#tables.frontend(address);
+    const at = parseKey(address);
+    return at === undefined ? undefined : this.#tables.frontend(at);
   }
 
   /** Frontends of a service (`namespace/name`), in table order. */
@@ -237,12 +240,14 @@ export class ControlPlane {
 
   /** Service id of a frontend, or 0. */
   serviceId(address: string): number {
-    return this.#sync.reconciler.idOf(address);
+    const at = parseKey(address);
+    return at === undefined ? 0 : this.#sync.reconciler.idOf(at);
   }
 
   /** Backend id of an address, or 0 when no frontend lists it. */
   backendId(address: string): number {
-    return this.#tables.backend(address)?.id ?? 0;
+    const at = parseKey(address);
+    return (at === undefined ? undefined : this.#tables.backend(at)?.id) ?? 0;
   }
 
   /**

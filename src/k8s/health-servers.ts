@@ -2,7 +2,7 @@ import { BackendState, Scope } from '../lb/layout.ts';
 import type { Family, IpAddress } from '../net/address.ts';
 import { Protocol } from '../net/protocol.ts';
 import { podInstance, syntheticService } from './host-ports.ts';
-import { compareText, type Frontend, type ServiceEntry, scopedAddress } from './model.ts';
+import { compareText, type Frontend, ScopedAddress, type ServiceEntry } from './model.ts';
 import { EMPTY_LIST } from './objects/fields.ts';
 import { unspecified } from './services.ts';
 import type { InstanceSpec, Tables } from './tables.ts';
@@ -24,7 +24,7 @@ export class HealthServers {
   readonly #listeners = new Map<number, string>();
   readonly #ports = new Map<string, number>();
   /** Backend of each `:healthserver` service. */
-  readonly #backends = new Map<string, string>();
+  readonly #backends = new Map<string, ScopedAddress>();
 
   constructor(tables: Tables, nodeName: string) {
     this.#tables = tables;
@@ -37,11 +37,14 @@ export class HealthServers {
   }
 
   /** Brings listeners and health services in line with these services. */
-  refresh(changed: Iterable<string>, nodeAddresses: readonly IpAddress[]): void {
-    for (const service of changed) {
+  refresh(changed: Iterable<ServiceEntry>, nodeAddresses: readonly IpAddress[]): void {
+    const services = new Set<string>();
+    for (const { name, service } of changed) {
+      const wanted = service !== undefined && service.healthCheckNodePort > 0;
+      if ((wanted || (this.#ports.size > 0 && this.#ports.has(name))) && !name.endsWith(SUFFIX)) services.add(name);
+    }
+    for (const service of services) {
       const entry = this.#tables.entry(service);
-      const wanted = entry?.service !== undefined && entry.service.healthCheckNodePort > 0;
-      if ((!wanted && !this.#ports.has(service)) || service.endsWith(SUFFIX)) continue;
       const frontends = entry?.frontends.filter((frontend) => isChecked(frontend)) ?? [];
       const port = frontends.length === 0 ? 0 : entry!.service!.healthCheckNodePort;
       this.#listen(service, port);
@@ -72,20 +75,21 @@ export class HealthServers {
       this.#backends.delete(name);
       return;
     }
-    const frontend = scopedAddress(vip, port, Protocol.TCP, Scope.EXTERNAL);
+    const frontend = new ScopedAddress(vip, port, Protocol.TCP, Scope.EXTERNAL);
     const backend = this.#backendOf(vip.family, port, nodeAddresses);
-    if (old === backend.at.key && this.#tables.frontend(frontend.key)?.entry.name === name) return;
+    const same = old?.key === backend.at.key;
+    if (same && this.#tables.frontend(frontend)?.entry.name === name) return;
     const row = syntheticService(name, { source: 'local', extPolicy: 'Local', intPolicy: 'Local' });
     const specs = [{ at: frontend, type: 'LoadBalancer' as const, portName: '', servicePort: port }];
     if (this.#tables.upsertService(row, specs) !== undefined) return;
-    this.#backends.set(name, backend.at.key);
+    this.#backends.set(name, backend.at);
     this.#tables.upsertInstances(name, 'local', [backend]);
-    if (old !== undefined && old !== backend.at.key) this.#tables.releaseInstances(name, 'local', [old]);
+    if (old !== undefined && !same) this.#tables.releaseInstances(name, 'local', [old]);
   }
 
   #backendOf(family: Family, port: number, nodeAddresses: readonly IpAddress[]): InstanceSpec {
     const address = nodeAddresses.find((one) => one.family === family) ?? unspecified(family);
-    const at = scopedAddress(address, port, Protocol.TCP, Scope.INTERNAL);
+    const at = new ScopedAddress(address, port, Protocol.TCP, Scope.INTERNAL);
     return { ...podInstance(at, EMPTY_LIST, 0), nodeName: this.#nodeName };
   }
 

@@ -1,6 +1,6 @@
 import { BackendState, Scope } from '../lb/layout.ts';
 import { type IpAddress, isUnspecified, tryParseAddress } from '../net/address.ts';
-import { NO_MARKS, scopedAddress, type Service } from './model.ts';
+import { type Backend, NO_MARKS, ScopedAddress, type Service } from './model.ts';
 import { EMPTY_LIST, EMPTY_MAP, nameOf } from './objects/fields.ts';
 import type { ContainerPort, PodObject } from './objects/pod.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -60,8 +60,8 @@ export type OnConflict = (pod: PodObject, conflict: AddressConflict) => void;
 export class HostPorts {
   readonly #tables: Tables;
   readonly #options: ControlPlaneOptions;
-  /** Names of the services made for each pod (`namespace/name`). */
-  readonly #made = new Map<string, Map<string, readonly string[]>>();
+  /** Services made for each pod (`namespace/name`), each with its backends. */
+  readonly #made = new Map<string, Map<string, readonly Backend[]>>();
 
   constructor(tables: Tables, options: ControlPlaneOptions) {
     this.#tables = tables;
@@ -113,24 +113,22 @@ export class HostPorts {
       const { addresses, loopback } = hostAddresses(port, pod, this.#options);
       loopbackHostPort ||= loopback;
       for (const address of addresses) {
-        const at = scopedAddress(address, port.hostPort, port.protocol, Scope.EXTERNAL);
+        const at = new ScopedAddress(address, port.hostPort, port.protocol, Scope.EXTERNAL);
         frontends.push({ at, type: 'HostPort', portName: '', servicePort: port.hostPort });
       }
       for (const address of pod.addresses) {
         if (!isFamilyEnabled(address.family, this.#options)) continue;
-        const at = scopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
+        const at = new ScopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
         byKey.set(at.key, podInstance(at, EMPTY_LIST, 100));
       }
     }
     const conflict = this.#tables.upsertService(syntheticService(service, { loopbackHostPort }), frontends);
     if (conflict !== undefined) return conflict;
     const name = nameOf(pod);
-    const made = this.#made.get(name) ?? new Map<string, readonly string[]>();
+    const made = this.#made.get(name) ?? new Map<string, readonly Backend[]>();
     this.#made.set(name, made);
-    const keys = [...byKey.keys()];
-    const gone = (made.get(service) ?? []).filter((key) => !keys.includes(key));
-    made.set(service, keys);
-    this.#tables.upsertInstances(service, 'k8s', [...byKey.values()]);
+    const gone = (made.get(service) ?? []).filter(({ key }) => !byKey.has(key));
+    made.set(service, this.#tables.upsertInstances(service, 'k8s', [...byKey.values()]));
     this.#tables.releaseInstances(service, 'k8s', gone);
     return undefined;
   }
@@ -143,9 +141,9 @@ export class HostPorts {
 
   #removeService(name: string, service: string): void {
     const made = this.#made.get(name)!;
-    const keys = made.get(service)!;
+    const backends = made.get(service)!;
     this.#tables.deleteService(service);
-    this.#tables.releaseInstances(service, 'k8s', keys);
+    this.#tables.releaseInstances(service, 'k8s', backends);
     made.delete(service);
     if (made.size === 0) this.#made.delete(name);
   }

@@ -63,10 +63,10 @@ export class IdAllocator {
   }
 
   /** A number for an address that has none; 0 when all are taken. */
-  acquire(key: string): number {
-    const restored = this.#restored.get(key);
+  acquire(at: { readonly key: string }): number {
+    const restored = this.#restored.size === 0 ? undefined : this.#restored.get(at.key);
     if (restored !== undefined) {
-      this.#restored.delete(key);
+      this.#restored.delete(at.key);
       return restored;
     }
     const start = this.#next;

@@ -2,7 +2,7 @@ import type { LbFamilyMaps, LbMaps } from '../lb/maps.ts';
 import type { ServiceValue } from '../lb/service-map.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { MapWriter } from './map-writer.ts';
-import { addressKey, scopedAddress } from './model.ts';
+import { addressKey, ScopedAddress } from './model.ts';
 
 /** What an earlier agent left in the maps. */
 export interface Leftovers {
@@ -72,7 +72,7 @@ function takenOut({ count, qcount }: ServiceValue, slots: ReadonlyMap<number, st
 /** What the frontends account for. */
 export interface Accounted {
   /** Highest slot of the frontend at an address; -1 for none. */
-  readonly slotsOf: (address: string) => number;
+  readonly slotsOf: (at: ScopedAddress) => number;
   readonly serviceIds: ReadonlySet<number>;
   readonly backendIds: ReadonlySet<number>;
 }
@@ -82,8 +82,8 @@ export function pruneMaps(writer: MapWriter, { slotsOf, serviceIds, backendIds }
   const { maps } = writer;
   for (const { family, services, backends, reverseNat, sourceRanges, maglev } of [maps.v4, maps.v6]) {
     for (const [{ address, port, protocol, scope, slot }] of services.entries()) {
-      const at = scopedAddress(address, port, protocol, scope);
-      if (slot > slotsOf(at.key)) writer.deleteService(at, slot);
+      const at = new ScopedAddress(address, port, protocol, scope);
+      if (slot > slotsOf(at)) writer.deleteService(at, slot);
     }
     for (const [id] of backends.entries()) if (!backendIds.has(id)) writer.deleteBackend(family, id);
     for (const [id] of reverseNat.entries()) if (!serviceIds.has(id)) writer.deleteReverseNat(family, id);

@@ -1,7 +1,7 @@
 import { Scope } from '../lb/layout.ts';
 import { syntheticService, podInstance } from './host-ports.ts';
 import { matches } from './labels.ts';
-import { compareText, type Frontend, type ScopedAddress, scopedAddress, tableOrder } from './model.ts';
+import { type Backend, compareText, type Frontend, ScopedAddress, tableOrder } from './model.ts';
 import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { LocalRedirectPolicyObject } from './objects/local-redirect.ts';
 import type { PodObject } from './objects/pod.ts';
@@ -19,7 +19,7 @@ export interface SkipRedirects {
 interface PolicyRecord {
   readonly policy: LocalRedirectPolicyObject;
   readonly target: string;
-  backends: readonly string[];
+  backends: readonly Backend[];
   /** Addresses that another service has (address matchers). */
   conflict: AddressConflict | undefined;
 }
@@ -97,14 +97,11 @@ export class LocalRedirects {
     }
     const wanted = this.#backendsOf(policy);
     const keys = wanted.map(({ at }) => at.key);
-    if (keys.join() !== record.backends.join()) {
-      this.#tables.upsertInstances(target, 'k8s', wanted);
-      this.#tables.releaseInstances(
-        target,
-        'k8s',
-        record.backends.filter((key) => !keys.includes(key)),
-      );
-      record.backends = keys;
+    const before = record.backends;
+    if (keys.join() !== before.map(({ key }) => key).join()) {
+      record.backends = this.#tables.upsertInstances(target, 'k8s', wanted);
+      const gone = before.filter(({ key }) => !keys.includes(key));
+      this.#tables.releaseInstances(target, 'k8s', gone);
     }
     if (policy.service !== '') this.#redirect(policy, target);
   }
@@ -133,7 +130,7 @@ export class LocalRedirects {
         if (!isFamilyEnabled(address.family, this.#options)) continue;
         for (const port of pod.ports) {
           if (port.init || (byName && !names.has(port.name.toLowerCase()))) continue;
-          const at = scopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
+          const at = new ScopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
           const known = specs.get(at.key);
           const portNames = port.name === '' ? EMPTY_LIST : [port.name];
           specs.set(at.key, podInstance(at, known === undefined ? portNames : [...known.portNames, ...portNames], 0));
@@ -166,7 +163,7 @@ function addressFrontends(policy: LocalRedirectPolicyObject): FrontendSpec[] {
   const named = policy.frontendType === 'addr-named-ports';
   return policy.frontendPorts
     .map(({ name, port, protocol }) => ({
-      at: scopedAddress(policy.address!, port, protocol, Scope.EXTERNAL),
+      at: new ScopedAddress(policy.address!, port, protocol, Scope.EXTERNAL),
       type: 'LocalRedirect' as const,
       portName: named ? name : '',
       servicePort: port,

@@ -1,7 +1,7 @@
 import type { LbMaps } from '../lb/maps.ts';
 import type { ChangeReport } from './change-report.ts';
 import { type FaultSource, MapWriteError, type MapWriter } from './map-writer.ts';
-import { compareBytes, type Frontend } from './model.ts';
+import { compareBytes, type Frontend, type ServiceEntry } from './model.ts';
 import type { LocalNode } from './node-view.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { isWildcard, Reconciler } from './reconciler.ts';
@@ -18,8 +18,10 @@ export class MapSync {
   readonly #newReconciler: () => Reconciler;
   #reconciler: Reconciler;
   #failed = new Set<Frontend>();
-  #updated = new Set<string>();
-  #removed = new Set<string>();
+  /** Number of the settlement in hand, and the frontends that it has written and removed so far. */
+  #settlement = 0;
+  #written: Frontend[] = [];
+  #removed: Frontend[] = [];
 
   constructor(
     tables: Tables,
@@ -43,26 +45,27 @@ export class MapSync {
    * Writes what changed, lets the controllers that watch the tables react to the services concerned, and so on until all is quiet;
    * `finish` writes what does not belong to a frontend.
    */
-  settle(react: (services: ReadonlySet<string>) => void, finish: (writer: MapWriter) => void): MapChanges {
+  settle(react: (services: Iterable<ServiceEntry>) => void, finish: (writer: MapWriter) => void): MapChanges {
     const { writer } = this.#reconciler;
     const before = writer.writes;
-    this.#updated = new Set();
-    this.#removed = new Set();
+    this.#settlement++;
+    this.#written = [];
+    this.#removed = [];
     const retries = this.#failed;
     this.#failed = new Set();
     for (const frontend of retries) if (this.#tables.isCurrent(frontend)) this.#reconcile(frontend);
     do {
-      const services = new Set<string>();
+      const services: ServiceEntry[] = [];
       for (const frontend of this.#tables.takeDirty()) {
-        services.add(frontend.entry.name);
+        if (services.at(-1) !== frontend.entry) services.push(frontend.entry);
         this.#reconcile(frontend);
       }
       react(services);
     } while (this.#tables.dirtyCount > 0);
     this.attempt(() => finish(writer));
     return {
-      updated: [...this.#updated],
-      removed: [...this.#removed],
+      updated: this.#written.filter((one) => this.#tables.frontend(one) === one).map(({ key }) => key),
+      removed: [...new Set(this.#removed.filter((one) => !this.#isBack(one)).map(({ key }) => key))],
       failed: [...this.#failed].map(({ key }) => key),
       mapWrites: writer.writes - before,
     };
@@ -97,28 +100,31 @@ export class MapSync {
   }
 
   #reconcile(frontend: Frontend): void {
-    const { key } = frontend;
     this.#failed.delete(frontend);
     try {
       if (frontend.deleted) {
         this.#reconciler.remove(frontend);
         this.#tables.forget(frontend);
-        this.#updated.delete(key);
-        this.#removed.add(key);
+        this.#removed.push(frontend);
         return;
       }
       frontend.backends = selectInstances(frontend, this.#node, this.#options);
       this.#reconciler.update(frontend, frontend.entry.service!, frontend.backends);
       frontend.status = 'Done';
       frontend.error = '';
-      this.#removed.delete(key);
-      this.#updated.add(key);
+      if (frontend.settled !== this.#settlement) this.#written.push(frontend);
+      frontend.settled = this.#settlement;
     } catch (error) {
       if (!(error instanceof MapWriteError)) throw error;
       frontend.status = 'Error';
       frontend.error = error.message;
       this.#failed.add(frontend);
     }
+  }
+
+  /** Whether the address of a removed row has been written again for another one. */
+  #isBack(row: Frontend): boolean {
+    return this.#tables.frontend(row)?.settled === this.#settlement;
   }
 
   /** Map writes that may be refused and are made again another time. */

@@ -1,7 +1,7 @@
 import { BackendState, Scope } from '../lb/layout.ts';
-import { formatAddress, type IpAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
-import { protocolName } from '../net/protocol.ts';
+import { Protocol, protocolName } from '../net/protocol.ts';
 import type { TrafficPolicy } from './objects/service.ts';
 
 /** Where a row of the tables comes from. */
@@ -11,17 +11,6 @@ export type Source = 'k8s' | 'local' | 'api' | 'clustermesh';
 export const SOURCE_PRIORITY: Readonly<Record<Source, number>> = { local: 1, k8s: 4, clustermesh: 5, api: 7 };
 
 export type FrontendType = 'ClusterIP' | 'NodePort' | 'ExternalIPs' | 'LoadBalancer' | 'HostPort' | 'LocalRedirect';
-
-/** An L4 address with its lookup scope; `key` is its text (`10.0.0.1:80/TCP`, `[fd00::1]:53/UDP/i`) and its identity. */
-export interface ScopedAddress {
-  readonly key: string;
-  readonly address: IpAddress;
-  readonly port: number;
-  /** IANA number. */
-  readonly protocol: number;
-  /** `Scope`. */
-  readonly scope: number;
-}
 
 export function addressKey(address: IpAddress, port: number, protocol: number, scope: number): string {
   return keyOfText(formatAddress(address), address.family, port, protocol, scope);
@@ -33,8 +22,42 @@ export function keyOfText(text: string, family: number, port: number, protocol: 
   return `${host}:${port}/${protocolName(protocol)}${scope === Scope.INTERNAL ? '/i' : ''}`;
 }
 
-export function scopedAddress(address: IpAddress, port: number, protocol: number, scope: number): ScopedAddress {
-  return { key: addressKey(address, port, protocol, scope), address, port, protocol, scope };
+/** An L4 address with its lookup scope. */
+export class ScopedAddress {
+  readonly address: IpAddress;
+  readonly port: number;
+  /** IANA number. */
+  readonly protocol: number;
+  /** `Scope`. */
+  readonly scope: number;
+
+  constructor(address: IpAddress, port: number, protocol: number, scope: number) {
+    this.address = address;
+    this.port = port;
+    this.protocol = protocol;
+    this.scope = scope;
+  }
+
+  /** Its text, and its identity: `10.0.0.1:80/TCP`, `[fd00::1]:53/UDP/i`. Made when asked for. */
+  get key(): string {
+    return addressKey(this.address, this.port, this.protocol, this.scope);
+  }
+}
+
+const KEY = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})\/([A-Z]+)(\/i)?$/;
+const PROTOCOLS: ReadonlyMap<string, number> = new Map(
+  [Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.ANY].map((protocol) => [protocolName(protocol), protocol]),
+);
+
+/** The address that a `key` stands for; `undefined` for what is not exactly a key. */
+export function parseKey(key: string): ScopedAddress | undefined {
+  const [, v6, v4, port, name, internal] = KEY.exec(key) ?? [];
+  const address = tryParseAddress(v6 ?? v4 ?? '');
+  const protocol = PROTOCOLS.get(name ?? '');
+  if (address === undefined || protocol === undefined) return undefined;
+  const scope = internal === undefined ? Scope.EXTERNAL : Scope.INTERNAL;
+  const at = new ScopedAddress(address, Number(port), protocol, scope);
+  return at.key === key ? at : undefined;
 }
 
 const MAPPED = 0xffff;
@@ -124,11 +147,14 @@ export const NO_MARKS: ServiceMarks = {
 
 /** What one EndpointSlice gave to the tables. */
 export interface SliceRecord {
-  readonly service: string;
-  readonly keys: readonly string[];
+  readonly entry: ServiceEntry;
+  /** Rows of the addresses that it lists. */
+  readonly backends: readonly Backend[];
   /** The next slice of the same service. */
   next: SliceRecord | undefined;
 }
+
+const NO_INSTANCES: readonly Instance[] = Object.freeze([]);
 
 /** Everything known under one service name; exists as long as any of it does. */
 export class ServiceEntry {
@@ -136,8 +162,8 @@ export class ServiceEntry {
   service: Service | undefined = undefined;
   /** In table order. */
   frontends: Frontend[] = [];
-  /** In table order of the backends' addresses, then by source priority. */
-  instances: Instance[] = [];
+  /** In table order of the backends' addresses, then by source priority. A change makes a new list: frontends keep the one they had. */
+  instances: readonly Instance[] = NO_INSTANCES;
   /** Frontends of other services that take their backends from here. */
   redirectedFrom: Set<Frontend> | undefined = undefined;
   /** The slices that list its backends, as a chain. */
@@ -154,12 +180,7 @@ export class ServiceEntry {
 export type FrontendStatus = 'Pending' | 'Done' | 'Error';
 
 /** A row of the frontends table. */
-export class Frontend implements ScopedAddress {
-  readonly key: string;
-  readonly address: IpAddress;
-  readonly port: number;
-  readonly protocol: number;
-  readonly scope: number;
+export class Frontend extends ScopedAddress {
   readonly type: FrontendType;
   readonly entry: ServiceEntry;
   readonly portName: string;
@@ -172,13 +193,11 @@ export class Frontend implements ScopedAddress {
   deleted = false;
   /** Place among the changed frontends; -1 when unchanged. */
   dirtyAt = -1;
+  /** Number of the settlement that wrote it last. */
+  settled = 0;
 
   constructor(at: ScopedAddress, type: FrontendType, entry: ServiceEntry, portName: string, servicePort: number) {
-    this.key = at.key;
-    this.address = at.address;
-    this.port = at.port;
-    this.protocol = at.protocol;
-    this.scope = at.scope;
+    super(at.address, at.port, at.protocol, at.scope);
     this.type = type;
     this.entry = entry;
     this.portName = portName;
@@ -187,14 +206,9 @@ export class Frontend implements ScopedAddress {
 }
 
 /** A row of the backends table. */
-export class Backend implements ScopedAddress {
-  readonly key: string;
-  readonly address: IpAddress;
-  readonly port: number;
-  readonly protocol: number;
-  readonly scope: number;
-  /** What the services see in it; by service name, then source priority. */
-  instances: Instance[] = [];
+export class Backend extends ScopedAddress {
+  /** What the services see in it, as a chain: by service name, then source priority. */
+  first: Instance | undefined = undefined;
   /** Grows with every change of an instance. */
   revision = 0;
   /** Id in the maps; 0 while no frontend lists it. */
@@ -205,11 +219,43 @@ export class Backend implements ScopedAddress {
   writtenRevision = -1;
 
   constructor(at: ScopedAddress) {
-    this.key = at.key;
-    this.address = at.address;
-    this.port = at.port;
-    this.protocol = at.protocol;
-    this.scope = at.scope;
+    super(at.address, at.port, at.protocol, at.scope);
+  }
+
+  /** The chain as a list. */
+  get instances(): readonly Instance[] {
+    const found: Instance[] = [];
+    for (let one = this.first; one !== undefined; one = one.next) found.push(one);
+    return found;
+  }
+
+  instanceOf(entry: ServiceEntry, source: Source): Instance | undefined {
+    let one = this.first;
+    while (one !== undefined && (one.entry !== entry || one.source !== source)) one = one.next;
+    return one;
+  }
+
+  add(instance: Instance): void {
+    this.revision++;
+    let before: Instance | undefined;
+    let next = this.first;
+    while (next !== undefined && rowOrder(next, instance) < 0) {
+      before = next;
+      next = next.next;
+    }
+    instance.next = next;
+    if (before === undefined) this.first = instance;
+    else before.next = instance;
+  }
+
+  remove(instance: Instance): void {
+    this.revision++;
+    if (this.first === instance) this.first = instance.next;
+    else {
+      let before = this.first;
+      while (before !== undefined && before.next !== instance) before = before.next;
+      if (before !== undefined) before.next = instance.next;
+    }
   }
 }
 
@@ -230,9 +276,13 @@ export interface Instance {
   readonly unhealthy: boolean;
   /** A health update has come; until then what an earlier agent left in the maps counts. */
   readonly healthKnown: boolean;
+  /** The next instance of the same backend. */
+  next: Instance | undefined;
 }
 
-const NO_INSTANCES: readonly Instance[] = Object.freeze([]);
+/** Order of a backend's instances: by service, then by source. */
+const rowOrder = (a: Instance, b: Instance): number =>
+  compareText(a.entry.name, b.entry.name) || SOURCE_PRIORITY[a.source] - SOURCE_PRIORITY[b.source];
 
 export const STATE_NAMES: readonly string[] = ['active', 'terminating', 'quarantined', 'maintenance'];
 

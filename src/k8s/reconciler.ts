@@ -7,19 +7,13 @@ import { IdAllocator } from './ids.ts';
 import { pruneMaps, readLeftovers } from './leftovers.ts';
 import { MaglevTables } from './maglev-tables.ts';
 import { type FaultSource, MapWriteError, MapWriter } from './map-writer.ts';
-import {
-  type Backend,
-  type Frontend,
-  type Instance,
-  type ScopedAddress,
-  scopedAddress,
-  type Service,
-} from './model.ts';
+import { AddressTable } from './address-table.ts';
+import { type Backend, type Frontend, type Instance, ScopedAddress, type Service } from './model.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { isFamilyEnabled } from './services.ts';
 import { differs } from './profile.ts';
 import { isPreferred } from './select.ts';
-import { arrangeSlots, arrangeSlotsById, type Slots } from './slots.ts';
+import { arrangeSlots, arrangeSlotsById, type Quarantine, type Slots } from './slots.ts';
 
 /** What the maps hold for one address: a frontend's own or, for a wildcard one, that of the node. */
 interface MapFrontend {
@@ -56,7 +50,7 @@ export class Reconciler {
   readonly backendIds: IdAllocator;
   readonly maglev: MaglevTables;
   readonly #options: ControlPlaneOptions;
-  readonly #frontends = new Map<string, MapFrontend>();
+  readonly #frontends = new AddressTable<MapFrontend>();
   /** Told when a backend has left the maps. */
   readonly #onBackendGone: (backend: Backend) => void;
   /** Backends, by frontend, that an earlier agent had taken out of selection. */
@@ -91,17 +85,17 @@ export class Reconciler {
   }
 
   /** Service id of a frontend's own map entries; 0 when it has none. */
-  idOf(key: string): number {
-    return this.#frontends.get(key)?.id ?? 0;
+  idOf(at: ScopedAddress): number {
+    return this.#frontends.get(at)?.id ?? 0;
   }
 
   /** Addresses and ids under which a frontend is in the maps, its own first. */
   entriesOf(frontend: Frontend): { readonly key: string; readonly id: number }[] {
-    const keys = [frontend.key];
+    const all: ScopedAddress[] = [frontend];
     if (isWildcard(frontend)) {
-      for (const address of this.#copies.get(this.#memoryOf(frontend)) ?? []) keys.push(copyOf(frontend, address).key);
+      for (const address of this.#copies.get(this.#memoryOf(frontend)) ?? []) all.push(copyOf(frontend, address));
     }
-    return keys.map((key) => ({ key, id: this.idOf(key) })).filter(({ id }) => id !== 0);
+    return all.map((at) => ({ key: at.key, id: this.idOf(at) })).filter(({ id }) => id !== 0);
   }
 
   /** Frontends for which an earlier agent's quarantine still counts. */
@@ -145,17 +139,17 @@ export class Reconciler {
   }
 
   #removeAt(at: ScopedAddress): void {
-    const target = this.#frontends.get(at.key);
+    const target = this.#frontends.get(at);
     if (target === undefined) return;
     this.#remove(target);
-    this.#frontends.delete(at.key);
+    this.#frontends.delete(at);
     this.serviceIds.release(target.id);
   }
 
   #acquireFrontend(at: ScopedAddress): MapFrontend {
-    const known = this.#frontends.get(at.key);
+    const known = this.#frontends.get(at);
     if (known !== undefined) return known;
-    const id = this.serviceIds.acquire(at.key);
+    const id = this.serviceIds.acquire(at);
     if (id === 0) throw new MapWriteError('no service id left');
     const made: MapFrontend = {
       at,
@@ -166,7 +160,7 @@ export class Reconciler {
       usesMaglev: false,
     };
     this.#restoredRanges.delete(id);
-    this.#frontends.set(at.key, made);
+    this.#frontends.set(at, made);
     return made;
   }
 
@@ -196,8 +190,8 @@ export class Reconciler {
   }
 
   /** Tells the backends that an earlier agent had taken out and no health check has told of since. */
-  #quarantineOf(target: MapFrontend, instances: readonly Instance[]): ((instance: Instance) => boolean) | undefined {
-    const quarantined = this.#quarantined.get(target.at.key);
+  #quarantineOf(target: MapFrontend, instances: readonly Instance[]): Quarantine {
+    const quarantined = this.#quarantined.size === 0 ? undefined : this.#quarantined.get(target.at.key);
     if (quarantined === undefined) return undefined;
     for (const instance of instances) if (instance.healthKnown) quarantined.delete(instance.backend.key);
     if (quarantined.size === 0) this.#quarantined.delete(target.at.key);
@@ -208,7 +202,7 @@ export class Reconciler {
     target: MapFrontend,
     service: Service,
     instances: readonly Instance[],
-    isQuarantined: ((instance: Instance) => boolean) | undefined,
+    isQuarantined: Quarantine,
   ): Slots {
     const held = new Set(target.backends);
     for (const { backend } of instances) this.#acquireBackend(target, held, backend);
@@ -248,7 +242,7 @@ export class Reconciler {
 
   #acquireBackend(target: MapFrontend, held: ReadonlySet<Backend> | undefined, backend: Backend): void {
     if (backend.users === 0) {
-      const id = this.backendIds.acquire(backend.key);
+      const id = this.backendIds.acquire(backend);
       if (id === 0) throw new MapWriteError('no backend id left');
       backend.id = id;
     }
@@ -265,7 +259,8 @@ export class Reconciler {
     const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
     const bare = differs(this.#options.profile, 'slots-by-id');
     const active = slots.backends.length - slots.qcount;
-    slots.backends.forEach(({ instance }, i) => {
+    for (let i = 0; i < slots.backends.length; i++) {
+      const instance = slots.backends[i]!;
       const { backend } = instance;
       this.#acquireBackend(target, held, backend);
       if (backend.writtenRevision < backend.revision) {
@@ -285,7 +280,7 @@ export class Reconciler {
       writer.setService(at, i + 1, value);
       if (withAffinity && instance.state === BackendState.ACTIVE) writer.addAffinityMatch(id, backend.id);
       else writer.deleteAffinityMatch(id, backend.id);
-    });
+    }
     if (held === undefined) target.backends = target.backends.slice();
   }
 
@@ -293,11 +288,9 @@ export class Reconciler {
     const { family } = target.at.address;
     target.usesMaglev = usesMaglev(frontend, service, target.at, this.#options);
     if (slots.count > 0 && target.usesMaglev) {
-      const backends = slots.backends.slice(0, slots.count).map(({ instance }) => ({
-        id: instance.backend.id,
-        at: instance.backend,
-        weight: instance.weight,
-      }));
+      const backends = slots.backends
+        .slice(0, slots.count)
+        .map(({ backend, weight }) => ({ id: backend.id, at: backend, weight }));
       this.writer.setMaglev(family, target.id, this.maglev.acquire(target, backends));
     } else if (target.usesMaglev || !this.#options.defects.has('maglev-table-left')) {
       this.writer.deleteMaglev(family, target.id);
@@ -348,7 +341,7 @@ export class Reconciler {
     this.backendIds.releaseUnclaimed();
     const targets = [...this.#frontends.values()];
     pruneMaps(this.writer, {
-      slotsOf: (key) => this.#frontends.get(key)?.slots ?? -1,
+      slotsOf: (at) => this.#frontends.get(at)?.slots ?? -1,
       serviceIds: new Set(targets.map(({ id }) => id)),
       backendIds: new Set(targets.flatMap(({ backends }) => backends.map(({ id }) => id))),
     });
@@ -357,6 +350,6 @@ export class Reconciler {
 
 /** A wildcard frontend's address on one of the node's. */
 const copyOf = (of: ScopedAddress, address: IpAddress): ScopedAddress =>
-  scopedAddress(address, of.port, of.protocol, of.scope);
+  new ScopedAddress(address, of.port, of.protocol, of.scope);
 
 const maskedText = (cidr: Cidr): string => formatCidr(maskCidr(cidr));

@@ -47,25 +47,25 @@ export function selectInstances(frontend: Frontend, node: NodeView, options: Con
   const nodeOnly = localOnly && service.marks.delegate && differs(options.profile, 'delegation-node-addresses');
   const { protocol, portName } = frontend;
   const { family } = frontend.address;
-  const selected: Instance[] = [];
-  let remote = false;
-  let last: Instance | undefined;
-  for (const instance of instances) {
+  const fits = (instance: Instance, before: Instance | undefined): boolean => {
     const { backend } = instance;
-    // Instances of one backend stand together, the preferred source first.
-    if (last !== undefined && last.backend === backend) continue;
-    last = instance;
-    if (backend.protocol !== protocol || backend.address.family !== family) continue;
-    if (localOnly && instance.nodeName !== '' && instance.nodeName !== node.name) continue;
-    if (nodeOnly && !node.owns(backend.address)) continue;
-    if (zone !== '' && !allOrNothing && instance.forZones.length > 0 && !instance.forZones.includes(zone)) continue;
-    if (portName !== '' && !instance.portNames.includes(portName)) continue;
-    if (instance.source === 'clustermesh') remote = true;
-    selected.push(instance);
-  }
+    return (
+      // Instances of one backend stand together, the preferred source first.
+      before?.backend !== backend &&
+      backend.protocol === protocol &&
+      backend.address.family === family &&
+      (!localOnly || instance.nodeName === '' || instance.nodeName === node.name) &&
+      (!nodeOnly || node.owns(backend.address)) &&
+      (zone === '' || allOrNothing || instance.forZones.length === 0 || instance.forZones.includes(zone)) &&
+      (portName === '' || instance.portNames.includes(portName))
+    );
+  };
+  // Most often all of them: then it is the service's own list.
+  const selected = instances.every((one, i) => fits(one, instances[i - 1]))
+    ? instances
+    : instances.filter((one, i) => fits(one, instances[i - 1]));
   const close = allOrNothing ? closest(selected, zone) : selected;
-  // A copy is as long as it needs to be, which an array that was pushed to is not.
-  return remote ? byCluster(close, service, options) : close.slice();
+  return selected.some((one) => one.source === 'clustermesh') ? byCluster(close, service, options) : close;
 }
 
 /** Profile 1.17: hints count if every backend has some, and not if they leave none. */

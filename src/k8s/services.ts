@@ -1,7 +1,7 @@
 import { Scope } from '../lb/layout.ts';
 import type { Family, IpAddress } from '../net/address.ts';
 import { exposedType, forwardingModeOf, isHeadless, marksOf } from './annotations.ts';
-import { type FrontendType, scopedAddress, type Service, type Source, tableOrder } from './model.ts';
+import { type FrontendType, ScopedAddress, type Service, type Source, tableOrder } from './model.ts';
 import { EMPTY_LIST } from './objects/fields.ts';
 import type { ServiceObject } from './objects/service.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -108,7 +108,7 @@ export function unsortedFrontendsOf(
   ): void => {
     if (!isFamilyEnabled(address.family, options)) return;
     specs.push({
-      at: scopedAddress(address, port, of.protocol, scope),
+      at: new ScopedAddress(address, port, of.protocol, scope),
       type,
       portName: of.name,
       servicePort: of.port,

@@ -1,5 +1,6 @@
 import { Scope } from '../lb/layout.ts';
-import { keyOfText, type ScopedAddress, type SliceRecord, type Source } from './model.ts';
+import { formatAddress, type IpAddress, sameAddress } from '../net/address.ts';
+import { type Backend, ScopedAddress, type SliceRecord, type Source } from './model.ts';
 import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { EndpointSliceObject } from './objects/endpointslice.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -7,59 +8,67 @@ import { isFamilyEnabled } from './services.ts';
 import type { InstanceSpec, Tables } from './tables.ts';
 
 /** Address and port of the dummy endpoint that stands in for a proxied ingress. */
-const INGRESS_DUMMY = '192.192.192.192:9999/';
+const isIngressDummy = ({ family, words }: IpAddress, port: number): boolean =>
+  port === 9999 && family === 4 && words[0] === 0xc0c0c0c0;
 
 export const DEFAULT_WEIGHT = 100;
 
 /** The backends that a slice lists: one per address, port and protocol, with all its port names. */
-export function instancesOf(slice: EndpointSliceObject, options: ControlPlaneOptions): InstanceSpec[] {
+export function instancesOf(slice: EndpointSliceObject, options: ControlPlaneOptions): readonly InstanceSpec[] {
   const specs: InstanceSpec[] = [];
-  const { ports, endpoints } = slice;
-  const simple = isSimple(slice);
-  const byKey = simple ? undefined : new Map<string, number>();
-  const byAddress = simple ? undefined : new Map<string, { first: number; zones: readonly string[] }>();
-  endpoints.forEach((endpoint, e) => {
-    endpoint.texts.forEach((text) => {
-      const known = byAddress?.get(text);
-      if (known === undefined) byAddress?.set(text, { first: e, zones: endpoint.forZones });
-      else if (endpoint.forZones.length > 0) known.zones = endpoint.forZones;
-    });
-  });
-  endpoints.forEach((endpoint) => {
-    for (let a = 0; a < endpoint.addresses.length; a++) {
-      const address = endpoint.addresses[a]!;
+  for (const endpoint of slice.endpoints) {
+    for (const address of endpoint.addresses) {
       if (!isFamilyEnabled(address.family, options)) continue;
-      const text = endpoint.texts[a]!;
-      const repeated = byAddress?.get(text);
-      const origin = repeated === undefined ? endpoint : endpoints[repeated.first]!;
-      for (const { name, port, protocol } of ports) {
-        const key = keyOfText(text, address.family, port, protocol, Scope.EXTERNAL);
-        if (key.startsWith(INGRESS_DUMMY)) continue;
-        const at: ScopedAddress = { key, address, port, protocol, scope: Scope.EXTERNAL };
-        const index = byKey?.get(key);
-        if (index !== undefined) {
-          const twin = specs[index]!;
-          if (name !== '' && !twin.portNames.includes(name)) {
-            specs[index] = { ...twin, portNames: [...twin.portNames, name] };
-          }
-          continue;
-        }
-        byKey?.set(key, specs.length);
+      for (const { name, port, protocol } of slice.ports) {
+        if (isIngressDummy(address, port)) continue;
         specs.push({
-          at,
+          at: new ScopedAddress(address, port, protocol, Scope.EXTERNAL),
           portNames: namesOf(name),
           weight: DEFAULT_WEIGHT,
-          nodeName: origin.nodeName,
-          zone: origin.zone,
-          forZones: repeated === undefined ? endpoint.forZones : repeated.zones,
+          nodeName: endpoint.nodeName,
+          zone: endpoint.zone,
+          forZones: endpoint.forZones,
           clusterId: 0,
-          state: origin.state,
+          state: endpoint.state,
         });
       }
     }
-  });
-  return specs;
+  }
+  return isSimple(slice) ? specs : merged(specs, lastZones(slice));
 }
+
+/** Brings together what is listed several times: the first endpoint of an address counts, with all port names. */
+function merged(specs: readonly InstanceSpec[], zones: ReadonlyMap<string, readonly string[]>): InstanceSpec[] {
+  const firsts = new Map<string, InstanceSpec>();
+  const found = new Map<string, InstanceSpec>();
+  for (const spec of specs) {
+    const { address, key } = spec.at;
+    const text = formatAddress(address);
+    const first = firsts.get(text) ?? spec;
+    firsts.set(text, first);
+    const { nodeName, zone, state } = first;
+    const twin = found.get(key);
+    const more = twin === undefined ? spec.portNames : spec.portNames.filter((name) => !twin.portNames.includes(name));
+    if (twin === undefined) found.set(key, { ...spec, nodeName, zone, state, forZones: zones.get(text)! });
+    else if (more.length > 0) found.set(key, { ...twin, portNames: [...twin.portNames, ...more] });
+  }
+  return [...found.values()];
+}
+
+/** Zone hints of each address: of several endpoints the last that has some. */
+function lastZones({ endpoints }: EndpointSliceObject): ReadonlyMap<string, readonly string[]> {
+  const zones = new Map<string, readonly string[]>();
+  for (const { addresses, forZones } of endpoints) {
+    for (const address of addresses) {
+      const text = formatAddress(address);
+      if (forZones.length > 0 || !zones.has(text)) zones.set(text, forZones);
+    }
+  }
+  return zones;
+}
+
+/** So few addresses are compared one by one. */
+const FEW = 8;
 
 /** No address is listed twice and no port twice: nothing to bring together. */
 function isSimple({ ports, endpoints }: EndpointSliceObject): boolean {
@@ -68,14 +77,17 @@ function isSimple({ ports, endpoints }: EndpointSliceObject): boolean {
       if (ports[i]!.port === ports[k]!.port && ports[i]!.protocol === ports[k]!.protocol) return false;
     }
   }
-  if (endpoints.length === 1 && endpoints[0]!.texts.length === 1) return true;
-  const seen = new Set<string>();
-  let count = 0;
-  for (const { texts } of endpoints) {
-    count += texts.length;
-    for (const text of texts) seen.add(text);
+  if (endpoints.length > FEW || endpoints.some(({ addresses }) => addresses.length > 1)) {
+    const texts = endpoints.flatMap(({ addresses }) => addresses.map(formatAddress));
+    return new Set(texts).size === texts.length;
   }
-  return seen.size === count;
+  for (let i = 1; i < endpoints.length; i++) {
+    for (let k = 0; k < i; k++) {
+      const [a, b] = [endpoints[i]!.addresses[0], endpoints[k]!.addresses[0]];
+      if (a !== undefined && b !== undefined && sameAddress(a, b)) return false;
+    }
+  }
+  return true;
 }
 
 const sharedNames = new Map<string, readonly string[]>([['', EMPTY_LIST]]);
@@ -112,22 +124,23 @@ export class SliceBook {
    * good, as the agent does.
    */
   upsert(tables: Tables, slice: EndpointSliceObject): void {
-    const name = this.#bookName(nameOf(slice));
+    const fullName = nameOf(slice);
+    const name = this.#bookName(fullName);
     const old = this.#slices.get(name);
     if (slice.service === '') {
       if (old !== undefined) this.#removeRecord(tables, name, old);
       return;
     }
-    // The name as the tables have it, so that it is kept once.
-    const service = tables.entryOf(`${slice.namespace}/${slice.service}`).name;
-    const specs = instancesOf(slice, this.#options);
-    this.#services?.set(nameOf(slice), service);
-    const record: SliceRecord = { service, keys: specs.map((spec) => spec.at.key), next: undefined };
+    const entry = tables.entryOf(`${slice.namespace}/${slice.service}`);
+    this.#services?.set(fullName, entry.name);
+    const backends = tables.upsertInstancesOf(entry, this.#source, instancesOf(slice, this.#options));
+    const record: SliceRecord = { entry, backends, next: entry.slices };
+    entry.slices = record;
     this.#slices.set(name, record);
-    if (old !== undefined) unlink(tables, old);
-    link(tables, record);
-    tables.upsertInstances(service, this.#source, specs);
-    if (old?.service === service) tables.releaseInstances(service, this.#source, this.#orphans(tables, name, old));
+    if (old === undefined) return;
+    unlink(tables, old);
+    if (old.entry !== entry) return;
+    tables.releaseInstances(entry.name, this.#source, this.#orphans(tables, name, old));
   }
 
   remove(tables: Tables, fullName: string): void {
@@ -135,7 +148,7 @@ export class SliceBook {
     const old = this.#slices.get(name);
     if (old === undefined) return;
     const service = this.#services?.get(fullName);
-    if (service === undefined || service === old.service) this.#removeRecord(tables, name, old);
+    if (service === undefined || service === old.entry.name) this.#removeRecord(tables, name, old);
   }
 
   #bookName(fullName: string): string {
@@ -145,7 +158,7 @@ export class SliceBook {
   #removeRecord(tables: Tables, name: string, old: SliceRecord): void {
     this.#slices.delete(name);
     unlink(tables, old);
-    tables.releaseInstances(old.service, this.#source, this.#orphans(tables, name, old));
+    tables.releaseInstances(old.entry.name, this.#source, this.#orphans(tables, name, old));
   }
 
   clear(tables: Tables): void {
@@ -153,30 +166,24 @@ export class SliceBook {
     this.#slices.clear();
   }
 
-  /** Keys of a gone record that no slice of its service lists. */
-  #orphans(tables: Tables, name: string, old: SliceRecord): readonly string[] {
-    const first = tables.entry(old.service)?.slices;
-    if (first === undefined) return old.keys;
-    if (this.#options.defects.has('address-in-two-slices')) {
-      const now = new Set(this.#slices.get(name)?.keys);
-      return old.keys.filter((key) => !now.has(key));
+  /** What a gone record lists and no slice of its service does. */
+  #orphans(tables: Tables, name: string, old: SliceRecord): readonly Backend[] {
+    // The row that an address has now: one that was released meanwhile may have got another.
+    const rowOf = (backend: Backend): Backend => tables.backend(backend) ?? backend;
+    const still = new Set<Backend>();
+    if (this.#options.defects.has('address-in-two-slices') && old.entry.slices !== undefined) {
+      for (const backend of this.#slices.get(name)?.backends ?? EMPTY_LIST) still.add(rowOf(backend));
+    } else {
+      for (let record = old.entry.slices; record !== undefined; record = record.next) {
+        for (const backend of record.backends) still.add(rowOf(backend));
+      }
     }
-    const still = new Set<string>();
-    for (let record: SliceRecord | undefined = first; record !== undefined; record = record.next) {
-      for (const key of record.keys) still.add(key);
-    }
-    return old.keys.filter((key) => !still.has(key));
+    return still.size === 0 ? old.backends : old.backends.filter((backend) => !still.has(rowOf(backend)));
   }
 }
 
-function link(tables: Tables, record: SliceRecord): void {
-  const entry = tables.entryOf(record.service);
-  record.next = entry.slices;
-  entry.slices = record;
-}
-
 function unlink(tables: Tables, record: SliceRecord): void {
-  const entry = tables.entryOf(record.service);
+  const { entry } = record;
   if (entry.slices === record) entry.slices = record.next;
   else {
     let before = entry.slices;

@@ -1,3 +1,4 @@
+import { AddressTable } from './address-table.ts';
 import { type Defect, NO_DEFECTS } from './defects.ts';
 import {
   Backend,
@@ -12,7 +13,8 @@ import {
   type Source,
   tableOrder,
 } from './model.ts';
-import { insertSorted, instanceOrder, lowerBound, rowOrder } from './instance-order.ts';
+import { withInstances } from './instance-order.ts';
+import { EMPTY_LIST } from './objects/fields.ts';
 
 /** A frontend that a service wants. */
 export interface FrontendSpec {
@@ -46,10 +48,10 @@ export interface AddressConflict {
  */
 export class Tables {
   readonly #entries = new Map<string, ServiceEntry>();
-  readonly #frontends = new Map<string, Frontend>();
-  readonly #backends = new Map<string, Backend>();
+  readonly #frontends = new AddressTable<Frontend>();
+  readonly #backends = new AddressTable<Backend>();
   /** Deleted frontends whose map entries are still there, by address: an address that comes back takes them over. */
-  readonly #leaving = new Map<string, Frontend>();
+  readonly #leaving = new AddressTable<Frontend>();
   /** In the order of their changes; only the latest place of a frontend, `dirtyAt`, counts. */
   #dirty: Frontend[] = [];
   #dirtyCount = 0;
@@ -63,12 +65,12 @@ export class Tables {
     return this.#entries.get(name);
   }
 
-  frontend(key: string): Frontend | undefined {
-    return this.#frontends.get(key);
+  frontend(at: ScopedAddress): Frontend | undefined {
+    return this.#frontends.get(at);
   }
 
-  backend(key: string): Backend | undefined {
-    return this.#backends.get(key);
+  backend(at: ScopedAddress): Backend | undefined {
+    return this.#backends.get(at);
   }
 
   /** Service rows in the order of their names. */
@@ -85,7 +87,7 @@ export class Tables {
 
   /** Backend rows in table order. */
   backends(): Backend[] {
-    return [...this.#backends.values()].filter((row) => row.instances.length > 0).sort(tableOrder);
+    return [...this.#backends.values()].filter((row) => row.first !== undefined).sort(tableOrder);
   }
 
   /** Forgets what the maps hold of every backend, as a new agent does. */
@@ -100,13 +102,13 @@ export class Tables {
 
   /** Removes a row that no service and no map entry stands for. */
   dropBackend(backend: Backend): void {
-    if (backend.instances.length === 0 && backend.users === 0 && this.#backends.get(backend.key) === backend) {
-      this.#backends.delete(backend.key);
+    if (backend.first === undefined && backend.users === 0 && this.#backends.get(backend) === backend) {
+      this.#backends.delete(backend);
     }
   }
 
   /** Frontends in no particular order. */
-  allFrontends(): IterableIterator<Frontend> {
+  allFrontends(): Iterable<Frontend> {
     return this.#frontends.values();
   }
 
@@ -136,7 +138,7 @@ export class Tables {
   /** First conflict of the wanted frontends with frontends of other services. */
   conflictOf(name: string, frontends: readonly FrontendSpec[]): AddressConflict | undefined {
     for (const { at } of frontends) {
-      const owner = this.#frontends.get(at.key)?.entry;
+      const owner = this.#frontends.get(at)?.entry;
       if (owner !== undefined && owner.name !== name) return { address: at.key, owner: owner.name };
     }
     return undefined;
@@ -156,9 +158,8 @@ export class Tables {
       entry.frontends = [this.#upsertFrontend(entry, frontends[0]!)];
     } else {
       // Several may stand for one address; the last one does.
-      const after = new Map<string, Frontend>();
-      for (const spec of frontends) after.set(spec.at.key, this.#upsertFrontend(entry, spec));
-      entry.frontends = [...after.values()].sort(tableOrder);
+      const rows = frontends.map((spec) => this.#upsertFrontend(entry, spec));
+      entry.frontends = [...new Set(rows)].filter((row) => this.#frontends.get(row) === row).sort(tableOrder);
     }
     this.#deleteUnwanted(before, entry.frontends);
     return undefined;
@@ -166,13 +167,16 @@ export class Tables {
 
   #deleteUnwanted(before: readonly Frontend[], after: readonly Frontend[]): void {
     if (before.length === 0) return;
-    const keys = new Set(after.map(({ key }) => key));
-    for (const frontend of before) if (!keys.has(frontend.key)) this.#deleteFrontend(frontend);
+    const wanted = new Set(after);
+    for (const frontend of before) {
+      const now = this.#frontends.get(frontend);
+      if (now === undefined || !wanted.has(now)) this.#deleteFrontend(frontend);
+    }
   }
 
   #upsertFrontend(entry: ServiceEntry, spec: FrontendSpec): Frontend {
     const { at, type, portName, servicePort } = spec;
-    let frontend = this.#frontends.get(at.key);
+    let frontend = this.#frontends.get(at);
     if (
       frontend === undefined ||
       frontend.type !== type ||
@@ -185,10 +189,10 @@ export class Tables {
         this.#clean(old);
         this.redirect(old, undefined);
       }
-      this.#frontends.set(at.key, frontend);
-      const leaving = this.#leaving.get(at.key);
+      this.#frontends.set(at, frontend);
+      const leaving = this.#leaving.get(at);
       if (leaving !== undefined) {
-        this.#leaving.delete(at.key);
+        this.#leaving.delete(at);
         this.#clean(leaving);
       }
     }
@@ -198,9 +202,9 @@ export class Tables {
 
   #deleteFrontend(frontend: Frontend): void {
     this.redirect(frontend, undefined);
-    this.#frontends.delete(frontend.key);
+    this.#frontends.delete(frontend);
     frontend.deleted = true;
-    this.#leaving.set(frontend.key, frontend);
+    this.#leaving.set(frontend, frontend);
     this.touch(frontend);
   }
 
@@ -250,12 +254,12 @@ export class Tables {
 
   /** Whether the row (or, of a deleted one, its removal) still is what its address stands for. */
   isCurrent(frontend: Frontend): boolean {
-    return (frontend.deleted ? this.#leaving : this.#frontends).get(frontend.key) === frontend;
+    return (frontend.deleted ? this.#leaving : this.#frontends).get(frontend) === frontend;
   }
 
   /** The map entries of a deleted frontend are gone. */
   forget(frontend: Frontend): void {
-    if (this.#leaving.get(frontend.key) === frontend) this.#leaving.delete(frontend.key);
+    if (this.#leaving.get(frontend) === frontend) this.#leaving.delete(frontend);
   }
 
   /** Makes a frontend take its backends from another service. */
@@ -281,18 +285,21 @@ export class Tables {
     this.dropIfEmpty(entry);
   }
 
-  /** Adds backends to a service, or replaces what is known of them. Known health is kept. */
-  upsertInstances(name: string, source: Source, specs: readonly InstanceSpec[]): void {
-    if (specs.length === 0) return;
-    const entry = this.entryOf(name);
-    const added: Instance[] = [];
-    for (const spec of specs) {
-      let backend = this.#backends.get(spec.at.key);
-      if (backend === undefined) {
-        backend = new Backend(spec.at);
-        this.#backends.set(backend.key, backend);
-      }
-      const known = backend.instances.find((one) => one.entry === entry && one.source === source);
+  /** Adds backends to a service, or replaces what is known of them. Known health is kept. Their rows, in the order given. */
+  upsertInstances(name: string, source: Source, specs: readonly InstanceSpec[]): readonly Backend[] {
+    return specs.length === 0 ? EMPTY_LIST : this.upsertInstancesOf(this.entryOf(name), source, specs);
+  }
+
+  upsertInstancesOf(entry: ServiceEntry, source: Source, specs: readonly InstanceSpec[]): readonly Backend[] {
+    if (specs.length === 0) return EMPTY_LIST;
+    const rows = new Array<Backend>(specs.length);
+    const added = new Array<Instance>(specs.length);
+    let count = 0;
+    let replaced: Map<Instance, Instance> | undefined;
+    for (let i = 0; i < specs.length; i++) {
+      const spec = specs[i]!;
+      const backend = this.#backendAt(spec.at);
+      const known = backend.instanceOf(entry, source);
       const instance: Instance = {
         backend,
         entry,
@@ -306,77 +313,89 @@ export class Tables {
         state: spec.state,
         unhealthy: known === undefined ? false : known.unhealthy,
         healthKnown: known === undefined ? false : known.healthKnown,
+        next: undefined,
       };
-      if (known !== undefined) this.#replace(known, instance);
+      if (known === undefined) added[count++] = instance;
       else {
-        if (backend.instances.length === 0) backend.instances = [instance];
-        else backend.instances.splice(lowerBound(backend.instances, instance, rowOrder), 0, instance);
-        backend.revision++;
-        added.push(instance);
+        backend.remove(known);
+        (replaced ??= new Map()).set(known, instance);
       }
+      backend.add(instance);
+      rows[i] = backend;
     }
-    if (added.length > 0) insertSorted(entry, added);
+    added.length = count;
+    entry.instances = withInstances(entry.instances, replaced, added);
     this.touchService(entry);
+    return rows;
   }
 
-  #replace(known: Instance, instance: Instance): void {
-    const { backend, entry } = known;
-    backend.instances[backend.instances.indexOf(known)] = instance;
-    let at = lowerBound(entry.instances, known, instanceOrder);
-    while (entry.instances[at] !== known) at++;
-    entry.instances[at] = instance;
-    backend.revision++;
-  }
-
-  #drop(instance: Instance): void {
-    const { backend, entry } = instance;
-    backend.instances.splice(backend.instances.indexOf(instance), 1);
-    backend.revision++;
-    let at = lowerBound(entry.instances, instance, instanceOrder);
-    while (entry.instances[at] !== instance) at++;
-    entry.instances.splice(at, 1);
-    this.dropBackend(backend);
+  #backendAt(at: ScopedAddress): Backend {
+    let backend = this.#backends.get(at);
+    if (backend === undefined) {
+      backend = new Backend(at);
+      this.#backends.set(at, backend);
+    }
+    return backend;
   }
 
   /** Takes backends away from a service as far as `source` gave them. */
-  releaseInstances(name: string, source: Source, keys: Iterable<string>): void {
+  releaseInstances(name: string, source: Source, addresses: Iterable<ScopedAddress>): void {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
-    let changed = false;
-    for (const key of keys) {
-      const backend = this.#backends.get(key);
-      const instance = backend?.instances.find((one) => one.entry === entry && one.source === source);
+    const gone = new Set<Instance>();
+    for (const at of addresses) {
+      const backend = this.#backends.get(at);
+      const instance = backend?.instanceOf(entry, source);
       if (backend === undefined || instance === undefined) {
-        if (this.#defects.has('address-in-two-slices')) return;
-        continue;
+        if (!this.#defects.has('address-in-two-slices')) continue;
+        this.#drop(gone);
+        return;
       }
-      this.#drop(instance);
+      gone.add(instance);
       if (this.#defects.has('service-name-prefix')) {
-        for (const one of backend.instances.slice()) if (one.entry.name.startsWith(name)) this.#drop(one);
+        for (const one of backend.instances) if (one.entry.name.startsWith(name)) gone.add(one);
       }
-      changed = true;
     }
-    if (!changed) return;
+    if (gone.size === 0) return;
+    this.#drop(gone);
     this.touchService(entry);
     this.dropIfEmpty(entry);
   }
 
+  #drop(gone: ReadonlySet<Instance>): void {
+    const entries = new Set<ServiceEntry>();
+    for (const instance of gone) {
+      instance.backend.remove(instance);
+      this.dropBackend(instance.backend);
+      entries.add(instance.entry);
+    }
+    for (const entry of entries) entry.instances = entry.instances.filter((one) => !gone.has(one));
+  }
+
   /** Health of a backend as a service sees it. False when there is no such backend of the service. */
-  setHealth(name: string, key: string, healthy: boolean): boolean {
-    const backend = this.#backends.get(key);
+  setHealth(name: string, at: ScopedAddress, healthy: boolean): boolean {
+    const backend = this.#backends.get(at);
     const known = backend?.instances.filter((one) => one.entry.name === name) ?? [];
-    if (known.length === 0) return false;
-    for (const instance of known) this.#replace(instance, { ...instance, unhealthy: !healthy, healthKnown: true });
-    this.touchService(known[0]!.entry);
+    if (backend === undefined || known.length === 0) return false;
+    const replaced = new Map<Instance, Instance>();
+    for (const instance of known) {
+      const told = { ...instance, unhealthy: !healthy, healthKnown: true };
+      replaced.set(instance, told);
+      backend.remove(instance);
+      backend.add(told);
+    }
+    const { entry } = known[0]!;
+    entry.instances = withInstances(entry.instances, replaced, []);
+    this.touchService(entry);
     return true;
   }
 
   /** Removes every service and backend that came from `source`. */
   deleteSource(source: Source): void {
     for (const entry of this.#entries.values()) {
-      const keys = entry.instances.filter((one) => one.source === source).map((one) => one.backend.key);
+      const addresses = entry.instances.filter((one) => one.source === source).map((one) => one.backend);
       if (entry.service?.source === source) this.deleteService(entry.name);
-      this.releaseInstances(entry.name, source, keys);
+      this.releaseInstances(entry.name, source, addresses);
     }
   }
 }

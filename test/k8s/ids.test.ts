@@ -6,19 +6,19 @@ import { service } from '../support/kubernetes.ts';
 describe('IdAllocator', () => {
   it('goes up, and hands a freed number out only after the wrap', () => {
     const ids = new IdAllocator(5);
-    expect(['a', 'b', 'c'].map((key) => ids.acquire(key))).toEqual([1, 2, 3]);
+    expect(['a', 'b', 'c'].map((key) => ids.acquire({ key }))).toEqual([1, 2, 3]);
     ids.release(2);
-    expect(ids.acquire('d')).toBe(4);
-    expect(ids.acquire('e')).toBe(2);
-    expect(ids.acquire('f')).toBe(0);
+    expect(ids.acquire({ key: 'd' })).toBe(4);
+    expect(ids.acquire({ key: 'e' })).toBe(2);
+    expect(ids.acquire({ key: 'f' })).toBe(0);
     expect(ids.used).toBe(4);
     ids.release(3);
-    expect(ids.acquire('g')).toBe(3);
+    expect(ids.acquire({ key: 'g' })).toBe(3);
   });
 
   it('never gives the limit itself', () => {
     const ids = new IdAllocator(3);
-    expect(['a', 'b', 'c'].map((key) => ids.acquire(key))).toEqual([1, 2, 0]);
+    expect(['a', 'b', 'c'].map((key) => ids.acquire({ key }))).toEqual([1, 2, 0]);
   });
 
   it('gives a restored number to its address alone, and frees what nobody claims', () => {
@@ -26,12 +26,12 @@ describe('IdAllocator', () => {
     ids.restore('a', 1);
     ids.restore('b', 2);
     ids.restore('twin of b', 2);
-    expect(ids.acquire('b')).toBe(2);
-    expect(ids.acquire('c')).toBe(3);
+    expect(ids.acquire({ key: 'b' })).toBe(2);
+    expect(ids.acquire({ key: 'c' })).toBe(3);
     expect(ids.restored).toBe(2);
     expect(ids.releaseUnclaimed()).toEqual([1]);
     expect(ids.restored).toBe(0);
-    expect(ids.acquire('a')).toBe(4);
+    expect(ids.acquire({ key: 'a' })).toBe(4);
   });
 });
 

@@ -6,8 +6,7 @@ import {
   type FrontendType,
   type Instance,
   NO_MARKS,
-  type ScopedAddress,
-  scopedAddress,
+  ScopedAddress,
   ServiceEntry,
   STATE_NAMES,
 } from '../../src/k8s/model.ts';
@@ -91,11 +90,11 @@ export function runReconcileCases(doc: Document): { runs: number; failures: stri
           runs++;
           const l4 = parseL4Address(fill(one.frontend.addr));
           const scope = one.frontend.scope === 'internal' ? 1 : 0;
-          const at = scopedAddress(l4.address, l4.port, l4.protocol, scope);
+          const at = new ScopedAddress(l4.address, l4.port, l4.protocol, scope);
           const { frontend, service } = frontendOf(one.frontend, at);
           const instances = one.backends.map(({ addr, state }): Instance => {
             const { address, port, protocol } = parseL4Address(addr);
-            const at = scopedAddress(address, port, protocol, 0);
+            const at = new ScopedAddress(address, port, protocol, 0);
             const backend = rows.get(at.key) ?? new Backend(at);
             rows.set(at.key, backend);
             backend.revision = ++revision;
@@ -112,6 +111,7 @@ export function runReconcileCases(doc: Document): { runs: number; failures: stri
               state: STATE_NAMES.indexOf(state),
               unhealthy: false,
               healthKnown: false,
+              next: undefined,
             };
           });
           if (one.op === 'delete') reconciler.remove(at);

@@ -1,5 +1,5 @@
 import { BackendState } from '../../lb/layout.ts';
-import { formatAddress, type IpAddress, tryParseAddress } from '../../net/address.ts';
+import { type IpAddress, tryParseAddress } from '../../net/address.ts';
 import {
   each,
   EMPTY_LIST,
@@ -25,8 +25,6 @@ export interface SlicePort {
 /** One endpoint that the agent keeps. */
 export interface SliceEndpoint {
   readonly addresses: readonly IpAddress[];
-  /** Texts of `addresses`, canonical. */
-  readonly texts: readonly string[];
   readonly nodeName: string;
   readonly zone: string;
   readonly forZones: readonly string[];
@@ -89,7 +87,6 @@ export function readEndpointSlice(raw: Raw, warnings: Warning[]): EndpointSliceO
       const state = within(endpoint, 'conditions', endpointState);
       if (state === undefined) return;
       const addresses: IpAddress[] = [];
-      const canonical: string[] = [];
       texts(endpoint, 'addresses').forEach((value, k) => {
         const address = tryParseAddress(value);
         if (address === undefined) {
@@ -102,11 +99,9 @@ export function readEndpointSlice(raw: Raw, warnings: Warning[]): EndpointSliceO
           return;
         }
         addresses.push(address);
-        canonical.push(address.family === 4 ? value : formatAddress(address));
       });
       endpoints.push({
         addresses,
-        texts: canonical,
         nodeName: text(endpoint, 'nodeName') || hostname(endpoint),
         zone: text(endpoint, 'zone'),
         forZones: readZones(endpoint),
