@@ -4,23 +4,24 @@ import { type Instance, SOURCE_PRIORITY, tableOrder } from './model.ts';
 const instanceOrder = (a: Instance, b: Instance): number =>
   tableOrder(a.backend, b.backend) || SOURCE_PRIORITY[a.source] - SOURCE_PRIORITY[b.source];
 
-/** Sorts a list in place; those that are in order, as most are, cost one pass. */
-export function sortUnlessSorted<T>(list: T[], compare: (a: T, b: T) => number): T[] {
-  return isSorted(list, compare) ? list : list.sort(compare);
-}
-
+/** Most lists that are to be sorted are: finding that out takes one pass and no copy. */
 export function isSorted<T>(list: readonly T[], compare: (a: T, b: T) => number): boolean {
   for (let i = 1; i < list.length; i++) if (compare(list[i - 1]!, list[i]!) > 0) return false;
   return true;
 }
 
-/** A service's instances with some replaced and others added. */
+/** A service's instances with new ones, some of which replace others. */
 export function withInstances(
   before: readonly Instance[],
-  replaced: ReadonlyMap<Instance, Instance> | undefined,
-  added: Instance[],
+  replaced: ReadonlyMap<Instance, Instance>,
+  news: readonly Instance[],
 ): readonly Instance[] {
-  const kept = replaced === undefined ? before : before.map((one) => replaced.get(one) ?? one);
-  if (added.length === 0) return kept;
-  return sortUnlessSorted(kept.length === 0 ? added : [...kept, ...added], instanceOrder);
+  if (replaced.size === 0) return sorted(before.length === 0 ? news : [...before, ...news]);
+  const kept = before.map((one) => replaced.get(one) ?? one);
+  if (replaced.size === news.length) return kept;
+  const places = new Set(replaced.values());
+  return sorted([...kept, ...news.filter((one) => !places.has(one))]);
 }
+
+const sorted = (instances: readonly Instance[]): readonly Instance[] =>
+  isSorted(instances, instanceOrder) ? instances : instances.toSorted(instanceOrder);

@@ -292,12 +292,8 @@ export class Tables {
 
   upsertInstancesOf(entry: ServiceEntry, source: Source, specs: readonly InstanceSpec[]): readonly Backend[] {
     if (specs.length === 0) return EMPTY_LIST;
-    const rows = new Array<Backend>(specs.length);
-    const added = new Array<Instance>(specs.length);
-    let count = 0;
-    let replaced: Map<Instance, Instance> | undefined;
-    for (let i = 0; i < specs.length; i++) {
-      const spec = specs[i]!;
+    const replaced = new Map<Instance, Instance>();
+    const instances = specs.map((spec): Instance => {
       const backend = this.#backendAt(spec.at);
       const known = backend.instanceOf(entry, source);
       const instance: Instance = {
@@ -315,18 +311,16 @@ export class Tables {
         healthKnown: known === undefined ? false : known.healthKnown,
         next: undefined,
       };
-      if (known === undefined) added[count++] = instance;
-      else {
+      if (known !== undefined) {
         backend.remove(known);
-        (replaced ??= new Map()).set(known, instance);
+        replaced.set(known, instance);
       }
       backend.add(instance);
-      rows[i] = backend;
-    }
-    added.length = count;
-    entry.instances = withInstances(entry.instances, replaced, added);
+      return instance;
+    });
+    entry.instances = withInstances(entry.instances, replaced, instances);
     this.touchService(entry);
-    return rows;
+    return instances.map(({ backend }) => backend);
   }
 
   #backendAt(at: ScopedAddress): Backend {
@@ -385,7 +379,7 @@ export class Tables {
       backend.add(told);
     }
     const { entry } = known[0]!;
-    entry.instances = withInstances(entry.instances, replaced, []);
+    entry.instances = withInstances(entry.instances, replaced, [...replaced.values()]);
     this.touchService(entry);
     return true;
   }
