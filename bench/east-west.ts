@@ -1,38 +1,17 @@
 import { Node, type PodInterface, type ReceiveOptions } from '../src/datapath/index.ts';
 import { LbMaps } from '../src/lb/index.ts';
-import { buildFrame, type Family, type IpAddress, Protocol, TcpFlag } from '../src/net/index.ts';
+import { buildFrame, type Family, Protocol, TcpFlag } from '../src/net/index.ts';
 import { NodeTables, parseMac } from '../src/node/index.ts';
 import { SocketCall, SocketLb } from '../src/socket/index.ts';
 import { type Benchmark, seeded } from './measure.ts';
+import { addressOf, fillServices } from './services.ts';
 
 const SERVICES = 10_000;
-const BACKENDS = 3;
 const SOCKETS = 100_000;
 const FLOWS = 20_000;
 
-/** Address number `i` of a kind, of either family. */
-const address = (family: Family, kind: number, i: number): IpAddress =>
-  family === 4
-    ? { family, words: [((10 << 24) | (kind << 20) | i) >>> 0] }
-    : { family, words: [0xfd000000, kind, 0, i + 1] };
-
-/** Services `address(1, i)`:80/TCP with backends `address(2, ...)`:8080. */
-function fill(maps: LbMaps, family: Family, services = SERVICES): void {
-  const { services: map, backends } = maps.of(family);
-  for (let i = 0; i < services; i++) {
-    const key = { address: address(family, 1, i), port: 80, protocol: Protocol.TCP, scope: 0 };
-    const value = { revNatIndex: i + 1, flags: 0, qcount: 0 };
-    for (let slot = 1; slot <= BACKENDS; slot++) {
-      const id = i * BACKENDS + slot;
-      const backend = { address: address(family, 2, id), port: 8080, protocol: Protocol.TCP };
-      backends.set(id, { ...backend, state: 0, clusterId: 0, zone: 0 });
-      map.set({ ...key, slot }, { ...value, union: id, count: 0 });
-    }
-    // As the agent does it: the slots first, then what makes them visible.
-    map.set({ ...key, slot: 0 }, { ...value, union: 0, count: BACKENDS });
-    maps.of(family).reverseNat.set(i + 1, { address: key.address, port: 80 });
-  }
-}
+/** All services that the socket and pod benchmarks have. */
+const fill = (maps: LbMaps, family: Family): void => fillServices(maps, family, { services: SERVICES, backends: 3 });
 
 function connectBenchmark(family: Family): Benchmark {
   const maps = new LbMaps();
@@ -44,7 +23,7 @@ function connectBenchmark(family: Family): Benchmark {
   // Which service each socket asks for, as the words of its address.
   const size = family === 4 ? 1 : 4;
   const asked = new Uint32Array(SOCKETS * size);
-  words.forEach((word, socket) => asked.set(address(family, 1, word % SERVICES).words, socket * size));
+  words.forEach((word, socket) => asked.set(addressOf(family, 1, word % SERVICES).words, socket * size));
   let i = 0;
   call.family = family;
   call.netnsLow = 7;
@@ -72,8 +51,8 @@ const POD: PodInterface = {
     nodeMac: parseMac('02:00:00:00:00:a2'),
     host: false,
   },
-  ipv4: address(4, 3, 1),
-  ipv6: address(6, 3, 1),
+  ipv4: addressOf(4, 3, 1),
+  ipv6: addressOf(6, 3, 1),
 };
 
 /** Packets of a pod to services, at its interface: new flows, packets of known flows, and replies to them. */
@@ -83,12 +62,12 @@ function podBenchmarks(family: Family): Benchmark[] {
   const node = new Node({ lb, options: { socketLb: 'off', conntrack: { accounting: true } } });
   const next = seeded(family);
   const options: ReceiveOptions = { now: 1000, random: next, pod: POD };
-  const source = address(family, 3, 1);
+  const source = addressOf(family, 3, 1);
   const frame = (flow: number, tcpFlags: number): Uint8Array =>
     buildFrame({
       protocol: Protocol.TCP,
       source,
-      destination: address(family, 1, flow % SERVICES),
+      destination: addressOf(family, 1, flow % SERVICES),
       sport: 1024 + (flow % 60_000),
       dport: 80,
       tcpFlags,

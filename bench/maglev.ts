@@ -1,7 +1,8 @@
 import { buildLookupTable, type MaglevBackend } from '../src/maglev/index.ts';
 import { type Benchmark, seeded } from './measure.ts';
 
-function backends(count: number, weighted: boolean): MaglevBackend[] {
+/** Seeded backends of which no two share an address. */
+export function maglevBackends(count: number, weighted = false): MaglevBackend[] {
   const next = seeded(count);
   return Array.from({ length: count }, (_, i) => ({
     id: i + 1,
@@ -24,7 +25,7 @@ const CASES: readonly (readonly [number, number])[] = [
 export function maglevBenchmarks(): Benchmark[] {
   return [false, true].flatMap((weighted) =>
     CASES.map(([tableSize, count]) => {
-      const set = backends(count, weighted);
+      const set = maglevBackends(count, weighted);
       const builds = Math.max(1, Math.round(40_000 / tableSize));
       return {
         name: `maglev.build${weighted ? '.weighted' : ''}.${tableSize}.${count}`,

@@ -5,15 +5,18 @@ import { eastWestBenchmarks } from './east-west.ts';
 import { labBenchmarks } from './lab.ts';
 import { conntrackBenchmarks } from './conntrack.ts';
 import { controlPlaneBenchmarks } from './control-plane.ts';
+import { gcBenchmarks } from './gc.ts';
+import { growthBenchmarks, memoryReports } from './growth.ts';
 import { maglevBenchmarks } from './maglev.ts';
-import { type Benchmark, measure, type Result } from './measure.ts';
+import { type Benchmark, measure, type Report, type Result } from './measure.ts';
 import { northSouthBenchmarks } from './northsouth.ts';
+import { peerBenchmarks } from './peers/index.ts';
 import { policyBenchmarks } from './policy.ts';
 import { readBenchmarks } from './read.ts';
 import { selectBenchmarks } from './select.ts';
 
 /** Every group of benchmarks. A filter picks measurements, not groups: inputs of every group are made. */
-const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
+const GROUPS: Readonly<Record<string, () => readonly (Benchmark | Report)[]>> = {
   eastWest: eastWestBenchmarks,
   lab: labBenchmarks,
   conntrack: conntrackBenchmarks,
@@ -23,6 +26,10 @@ const GROUPS: Readonly<Record<string, () => Benchmark[]>> = {
   read: readBenchmarks,
   select: selectBenchmarks,
   northsouth: northSouthBenchmarks,
+  growth: growthBenchmarks,
+  memory: memoryReports,
+  gc: gcBenchmarks,
+  peers: peerBenchmarks,
 };
 
 const { values } = parseArgs({
@@ -37,22 +44,27 @@ const { values } = parseArgs({
 const earlier = values.compare === undefined ? undefined : readMedians(values.compare);
 
 function text(result: Result): string {
-  const line = `${result.name.padEnd(36)} ${scaled(result.median).padStart(12)}  (${scaled(result.min)} .. ${scaled(result.max)})`;
+  const [median, min, max] = [result.median, result.min, result.max].map((value) => scaled(value, result.unit));
+  const line = `${result.name.padEnd(40)} ${median!.padStart(12)}${result.samples > 1 ? `  (${min} .. ${max})` : ''}`;
   return earlier === undefined ? line : `${line.padEnd(78)} ${change(result, earlier.get(result.name)).padStart(10)}`;
 }
 
-function scaled(ns: number): string {
-  if (ns >= 1e6) return `${(ns / 1e6).toPrecision(3)} ms`;
-  return ns >= 1e3 ? `${(ns / 1e3).toPrecision(3)} us` : `${ns.toPrecision(3)} ns`;
+function scaled(value: number, unit: Result['unit']): string {
+  if (unit === 'bytes') return `${(value / 2 ** 20).toPrecision(3)} MiB`;
+  if (unit !== 'ns/op')
+    return `${value.toPrecision(3).replace(/\.0*$/, '')} ${unit === 'bytes/entry' ? 'B/entry' : unit}`;
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} ms`;
+  return value >= 1e3 ? `${(value / 1e3).toPrecision(3)} us` : `${value.toPrecision(3)} ns`;
 }
 
 const results: Result[] = [];
 for (const make of Object.values(GROUPS)) {
   for (const benchmark of make()) {
     if (!benchmark.name.includes(values.filter)) continue;
-    const result = measure(benchmark);
-    results.push(result);
-    if (!values.json) process.stdout.write(`${text(result)}\n`);
+    for (const result of await ('run' in benchmark ? measure(benchmark) : benchmark.figures())) {
+      results.push(result);
+      if (!values.json) process.stdout.write(`${text(result)}\n`);
+    }
   }
 }
 const machine = `${cpus()[0]?.model ?? 'unknown'} x ${cpus().length}`;

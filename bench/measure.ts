@@ -1,7 +1,8 @@
-/** One figure: nanoseconds per operation over repeated samples. */
+/** One figure: over repeated samples, or of many things of a kind. */
 export interface Result {
   readonly name: string;
-  readonly unit: 'ns/op';
+  /** Times are in nanoseconds per operation; what else is reported has a unit of its own. */
+  readonly unit: 'ns/op' | 'bytes' | 'bytes/entry' | 'probes' | 'collections';
   readonly median: number;
   readonly min: number;
   readonly max: number;
@@ -15,6 +16,16 @@ export interface Benchmark {
   readonly run: () => number;
   /** Samples to take; 15 if absent. */
   readonly samples?: number;
+  /** Called when everything is warm, before the first sample. */
+  readonly ready?: () => void | Promise<void>;
+  /** What else there is to report, once it has run. */
+  readonly figures?: () => Result[] | Promise<Result[]>;
+}
+
+/** Figures that are no times. */
+export interface Report {
+  readonly name: string;
+  readonly figures: () => Result[] | Promise<Result[]>;
 }
 
 /** Everything that is measured flows in here, so that nothing can be optimised away. */
@@ -31,28 +42,45 @@ export function seeded(seed: number): () => number {
   };
 }
 
+/** Something that is made when it is first asked for: what a filter leaves out costs nothing. */
+export function lazy<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
 const WARM_UP_MS = 150;
 
-/** Warms up for a fixed time, then takes samples one by one. */
-export function measure({ name, operations, run, samples = 15 }: Benchmark): Result {
+/** Warms up for a fixed time, then takes samples one by one; other figures follow the time. */
+export async function measure({ name, operations, run, samples = 15, ready, figures }: Benchmark): Promise<Result[]> {
   const end = performance.now() + WARM_UP_MS;
   do sink ^= run() | 0;
   while (performance.now() < end);
+  await ready?.();
   const times: number[] = [];
   for (let i = 0; i < samples; i++) {
     const start = performance.now();
     sink ^= run() | 0;
     times.push(((performance.now() - start) * 1e6) / operations);
   }
-  times.sort((a, b) => a - b);
+  const more = await figures?.();
+  return [summary(name, 'ns/op', times), ...(more ?? [])];
+}
+
+/** Median and spread of some values; sorts them. */
+export function summary(name: string, unit: Result['unit'], values: number[] | Uint32Array): Result {
+  values.sort((a, b) => a - b);
+  const { length } = values;
   return {
     name,
-    unit: 'ns/op',
-    median: round(times[times.length >> 1]!),
-    min: round(times[0]!),
-    max: round(times.at(-1)!),
-    samples,
+    unit,
+    median: round(values[length >> 1]!),
+    min: round(values[0]!),
+    max: round(values[length - 1]!),
+    samples: length,
   };
 }
+
+/** A figure that was counted, not sampled. */
+export const counted = (name: string, unit: Result['unit'], value: number): Result => summary(name, unit, [value]);
 
 const round = (value: number): number => Number(value.toPrecision(4));
