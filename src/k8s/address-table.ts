@@ -37,9 +37,22 @@ class FamilyRows<T> {
   }
 
   set(at: At, value: T): void {
+    this.#rows[this.#rowOf(at)] = value;
+  }
+
+  getOrMake<A extends At>(at: A, make: (at: A) => T): T {
+    const row = this.#rowOf(at);
+    const known = this.#rows[row];
+    if (known !== undefined) return known;
+    const made = make(at);
+    this.#rows[row] = made;
+    return made;
+  }
+
+  #rowOf(at: At): number {
     const row = this.#table.upsert(this.#write(at));
-    if (row < 0) throw new LbtwinError('too-many-addresses', `more than ${MAX_ENTRIES} addresses of one family`);
-    this.#rows[row] = value;
+    if (row >= 0) return row;
+    throw new LbtwinError('too-many-addresses', `more than ${MAX_ENTRIES} addresses of one family`);
   }
 
   delete(at: At): void {
@@ -73,6 +86,11 @@ export class AddressTable<T> {
   /** @throws LbtwinError `too-many-addresses` beyond 2^24 of one family */
   set(at: At, value: T): void {
     this.#of(at).set(at, value);
+  }
+
+  /** What is there, or what `make` gives, which must not throw. @throws LbtwinError as `set` */
+  getOrMake<A extends At>(at: A, make: (at: A) => T): T {
+    return this.#of(at).getOrMake(at, make);
   }
 
   delete(at: At): void {

@@ -1,7 +1,7 @@
 import { BackendState, Scope } from '../lb/layout.ts';
 import { tryParseAddress } from '../net/address.ts';
 import { parseServiceProtocol } from '../net/protocol.ts';
-import { type Backend, ScopedAddress } from './model.ts';
+import { addressesOf, type Instance, ScopedAddress } from './model.ts';
 import { EMPTY_LIST } from './objects/fields.ts';
 import type { ClusterServiceObject } from './objects/envoy-config.ts';
 import { DEFAULT_WEIGHT } from './slices.ts';
@@ -11,7 +11,7 @@ import type { InstanceSpec, Tables } from './tables.ts';
 export class ClusterServices {
   readonly #tables: Tables;
   /** Backends by service, then by cluster. */
-  readonly #known = new Map<string, Map<string, readonly Backend[]>>();
+  readonly #known = new Map<string, Map<string, readonly Instance[]>>();
 
   readonly #ownCluster: string;
 
@@ -24,7 +24,7 @@ export class ClusterServices {
     if (object.cluster === this.#ownCluster) return;
     const service = `${object.namespace}/${object.name}`;
     const specs = object.shared ? instancesOf(object) : [];
-    const clusters = this.#known.get(service) ?? new Map<string, readonly Backend[]>();
+    const clusters = this.#known.get(service) ?? new Map<string, readonly Instance[]>();
     this.#known.set(service, clusters);
     const old = clusters.get(object.cluster) ?? EMPTY_LIST;
     clusters.set(object.cluster, this.#tables.upsertInstances(service, 'clustermesh', specs));
@@ -40,9 +40,9 @@ export class ClusterServices {
     this.#release(service, clusters, old);
   }
 
-  #release(service: string, clusters: ReadonlyMap<string, readonly Backend[]>, old: readonly Backend[]): void {
-    const still = new Set([...clusters.values()].flat().map(({ key }) => key));
-    const gone = old.filter(({ key }) => !still.has(key));
+  #release(service: string, clusters: ReadonlyMap<string, readonly Instance[]>, old: readonly Instance[]): void {
+    const still = new Set(addressesOf([...clusters.values()].flat()).map(({ key }) => key));
+    const gone = addressesOf(old).filter(({ key }) => !still.has(key));
     this.#tables.releaseInstances(service, 'clustermesh', gone);
   }
 }

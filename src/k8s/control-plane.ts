@@ -373,9 +373,10 @@ export class ControlPlane {
       return;
     }
     warnOfAnnotations(object, this.#report.warnings);
-    const service = serviceRow(object, this.#tables.entry(name)?.name ?? name, source, this.options);
+    const entry = this.#tables.entryOf(name);
+    const service = serviceRow(object, entry.name, source, this.options);
     const frontends = (fromFile ? unsortedFrontendsOf : frontendsOf)(object, service, this.options);
-    const conflict = this.#tables.upsertService(service, frontends);
+    const conflict = this.#tables.upsertServiceOf(entry, service, frontends);
     if (conflict !== undefined)
       this.#conflict({ kind: 'Service', namespace: object.namespace, name: object.name }, conflict);
   }

@@ -1,6 +1,6 @@
 import { BackendState, Scope } from '../lb/layout.ts';
 import { type IpAddress, isUnspecified, tryParseAddress } from '../net/address.ts';
-import { type Backend, NO_MARKS, ScopedAddress, type Service } from './model.ts';
+import { addressesOf, type Instance, NO_MARKS, ScopedAddress, type Service } from './model.ts';
 import { EMPTY_LIST, EMPTY_MAP, nameOf } from './objects/fields.ts';
 import type { ContainerPort, PodObject } from './objects/pod.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -61,7 +61,7 @@ export class HostPorts {
   readonly #tables: Tables;
   readonly #options: ControlPlaneOptions;
   /** Services made for each pod (`namespace/name`), each with its backends. */
-  readonly #made = new Map<string, Map<string, readonly Backend[]>>();
+  readonly #made = new Map<string, Map<string, readonly Instance[]>>();
 
   constructor(tables: Tables, options: ControlPlaneOptions) {
     this.#tables = tables;
@@ -125,9 +125,9 @@ export class HostPorts {
     const conflict = this.#tables.upsertService(syntheticService(service, { loopbackHostPort }), frontends);
     if (conflict !== undefined) return conflict;
     const name = nameOf(pod);
-    const made = this.#made.get(name) ?? new Map<string, readonly Backend[]>();
+    const made = this.#made.get(name) ?? new Map<string, readonly Instance[]>();
     this.#made.set(name, made);
-    const gone = (made.get(service) ?? []).filter(({ key }) => !byKey.has(key));
+    const gone = addressesOf(made.get(service) ?? []).filter(({ key }) => !byKey.has(key));
     made.set(service, this.#tables.upsertInstances(service, 'k8s', [...byKey.values()]));
     this.#tables.releaseInstances(service, 'k8s', gone);
     return undefined;
@@ -141,9 +141,9 @@ export class HostPorts {
 
   #removeService(name: string, service: string): void {
     const made = this.#made.get(name)!;
-    const backends = made.get(service)!;
+    const instances = made.get(service)!;
     this.#tables.deleteService(service);
-    this.#tables.releaseInstances(service, 'k8s', backends);
+    this.#tables.releaseInstances(service, 'k8s', addressesOf(instances));
     made.delete(service);
     if (made.size === 0) this.#made.delete(name);
   }

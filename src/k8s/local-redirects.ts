@@ -1,7 +1,7 @@
 import { Scope } from '../lb/layout.ts';
 import { syntheticService, podInstance } from './host-ports.ts';
 import { matches } from './labels.ts';
-import { type Backend, compareText, type Frontend, ScopedAddress, tableOrder } from './model.ts';
+import { addressesOf, compareText, type Frontend, type Instance, ScopedAddress, tableOrder } from './model.ts';
 import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { LocalRedirectPolicyObject } from './objects/local-redirect.ts';
 import type { PodObject } from './objects/pod.ts';
@@ -19,7 +19,7 @@ export interface SkipRedirects {
 interface PolicyRecord {
   readonly policy: LocalRedirectPolicyObject;
   readonly target: string;
-  backends: readonly Backend[];
+  backends: readonly Instance[];
   /** Addresses that another service has (address matchers). */
   conflict: AddressConflict | undefined;
 }
@@ -62,7 +62,7 @@ export class LocalRedirects {
     for (const frontend of [...(entry?.redirectedFrom ?? [])].sort(tableOrder))
       this.#tables.redirect(frontend, undefined);
     this.#tables.deleteService(target);
-    this.#tables.releaseInstances(target, 'k8s', record.backends);
+    this.#tables.releaseInstances(target, 'k8s', addressesOf(record.backends));
   }
 
   setPolicy(policy: LocalRedirectPolicyObject): void {
@@ -97,7 +97,7 @@ export class LocalRedirects {
     }
     const wanted = this.#backendsOf(policy);
     const keys = wanted.map(({ at }) => at.key);
-    const before = record.backends;
+    const before = addressesOf(record.backends);
     if (keys.join() !== before.map(({ key }) => key).join()) {
       record.backends = this.#tables.upsertInstances(target, 'k8s', wanted);
       const gone = before.filter(({ key }) => !keys.includes(key));

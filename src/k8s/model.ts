@@ -148,8 +148,8 @@ export const NO_MARKS: ServiceMarks = {
 /** What one EndpointSlice gave to the tables. */
 export interface SliceRecord {
   readonly entry: ServiceEntry;
-  /** Rows of the addresses that it lists. */
-  readonly backends: readonly Backend[];
+  /** What it lists, as it was then; the addresses are what counts. */
+  readonly instances: readonly Instance[];
   /** The next slice of the same service. */
   next: SliceRecord | undefined;
 }
@@ -279,6 +279,10 @@ export interface Instance {
   /** The next instance of the same backend. */
   next: Instance | undefined;
 }
+
+/** The addresses of backends, as rows of their table. */
+export const addressesOf = (instances: readonly Instance[]): readonly Backend[] =>
+  instances.map(({ backend }) => backend);
 
 /** Order of a backend's instances: by service, then by source. */
 const rowOrder = (a: Instance, b: Instance): number =>

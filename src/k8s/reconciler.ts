@@ -21,12 +21,14 @@ interface MapFrontend {
   readonly id: number;
   /** Highest slot that may have been written. */
   slots: number;
-  backends: Backend[];
+  /** Instances of the backends that it counts for; what else they say may be of an earlier time. */
+  held: readonly Instance[];
   ranges: readonly Cidr[];
   usesMaglev: boolean;
 }
 
 const NO_RANGES: readonly Cidr[] = Object.freeze([]);
+const NO_INSTANCES: readonly Instance[] = Object.freeze([]);
 
 /** Whether the map entries of this frontend are repeated for each address of the node. */
 export const isWildcard = (frontend: Frontend): boolean =>
@@ -155,7 +157,7 @@ export class Reconciler {
       at,
       id,
       slots: 0,
-      backends: [],
+      held: NO_INSTANCES,
       ranges: this.#restoredRanges.get(id) ?? NO_RANGES,
       usesMaglev: false,
     };
@@ -204,13 +206,12 @@ export class Reconciler {
     instances: readonly Instance[],
     isQuarantined: Quarantine,
   ): Slots {
-    const held = new Set(target.backends);
-    for (const { backend } of instances) this.#acquireBackend(target, held, backend);
+    this.#hold(target, instances, () => {});
     return arrangeSlotsById(instances, isQuarantined, (instance) => isPreferred(instance, service));
   }
 
   #dropOrphans(target: MapFrontend, wanted: readonly Instance[]): void {
-    if (target.backends.length === 0) return;
+    if (target.held.length === 0 || target.held === wanted) return;
     const backends = new Set(wanted.map(({ backend }) => backend));
     this.#release(target, false, (backend) => !backends.has(backend));
   }
@@ -221,67 +222,84 @@ export class Reconciler {
    */
   #release(target: MapFrontend, leaving: boolean, isGone: (backend: Backend) => boolean): void {
     const { writer } = this;
-    for (let i = 0; i < target.backends.length;) {
-      const backend = target.backends[i]!;
-      if (!isGone(backend)) {
-        i++;
-        continue;
+    const { held } = target;
+    const kept: Instance[] = [];
+    let done = 0;
+    try {
+      for (const instance of held) {
+        const { backend } = instance;
+        if (!isGone(backend)) kept.push(instance);
+        else {
+          if (backend.users === 1) writer.deleteBackend(backend.address.family, backend.id);
+          if (leaving || backend.users === 1) writer.deleteAffinityMatch(target.id, backend.id);
+          this.#letGo(backend);
+        }
+        done++;
       }
-      if (backend.users === 1) writer.deleteBackend(backend.address.family, backend.id);
-      if (leaving || backend.users === 1) writer.deleteAffinityMatch(target.id, backend.id);
-      backend.users--;
-      if (backend.users === 0) {
-        this.backendIds.release(backend.id);
-        backend.id = 0;
-        backend.writtenRevision = -1;
-        this.#onBackendGone(backend);
-      }
-      target.backends.splice(i, 1);
+    } finally {
+      target.held = [...kept, ...held.slice(done)];
     }
   }
 
-  #acquireBackend(target: MapFrontend, held: ReadonlySet<Backend> | undefined, backend: Backend): void {
-    if (backend.users === 0) {
-      const id = this.backendIds.acquire(backend);
-      if (id === 0) throw new MapWriteError('no backend id left');
-      backend.id = id;
+  #letGo(backend: Backend): void {
+    backend.users--;
+    if (backend.users > 0) return;
+    this.backendIds.release(backend.id);
+    backend.id = 0;
+    backend.writtenRevision = -1;
+    this.#onBackendGone(backend);
+  }
+
+  /**
+   * Counts a frontend for these backends, each right before its `write`; a backend that nobody had gets its id. What the frontend holds is
+   * in these backends or comes on top.
+   */
+  #hold(target: MapFrontend, instances: readonly Instance[], write: (instance: Instance, slot: number) => void): void {
+    const before = target.held;
+    const known = before.length === 0 ? undefined : new Set(before.map(({ backend }) => backend));
+    let done = 0;
+    try {
+      for (const instance of instances) {
+        const { backend } = instance;
+        if (backend.users === 0) backend.id = this.#newBackendId(backend);
+        if (known?.has(backend) !== true) backend.users++;
+        done++;
+        write(instance, done);
+      }
+    } finally {
+      const reached = done === instances.length ? instances : instances.slice(0, done);
+      const news = known === undefined ? reached : reached.filter(({ backend }) => !known.has(backend));
+      // The list itself where it says it all: then frontend, service and slice have one between them.
+      target.held = before.length + news.length === reached.length ? reached : [...before, ...news];
     }
-    if (held?.has(backend) === true) return;
-    backend.users++;
-    target.backends.push(backend);
+  }
+
+  #newBackendId(backend: Backend): number {
+    const id = this.backendIds.acquire(backend);
+    if (id === 0) throw new MapWriteError('no backend id left');
+    return id;
   }
 
   #writeSlots(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots, flags: number): void {
     const { writer } = this;
     const { at, id } = target;
     const withAffinity = affinityOf(frontend, service, this.#options) !== undefined;
-    const held = target.backends.length === 0 ? undefined : new Set(target.backends);
     const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
     const bare = differs(this.#options.profile, 'slots-by-id');
     const active = slots.backends.length - slots.qcount;
-    for (let i = 0; i < slots.backends.length; i++) {
-      const instance = slots.backends[i]!;
-      const { backend } = instance;
-      this.#acquireBackend(target, held, backend);
+    this.#hold(target, slots.backends, ({ backend, state }, slot) => {
       if (backend.writtenRevision < backend.revision) {
-        writer.setBackend(backend.id, {
-          address: backend.address,
-          port: backend.port,
-          protocol: backend.protocol,
-          state: instance.state,
-          clusterId: 0,
-          zone: 0,
-        });
+        const { address, port, protocol } = backend;
+        writer.setBackend(backend.id, { address, port, protocol, state, clusterId: 0, zone: 0 });
         backend.writtenRevision = backend.revision;
       }
-      if (i + 1 > target.slots) target.slots = i + 1;
+      if (slot > target.slots) target.slots = slot;
       value.union = backend.id;
-      if (bare) value.flags = i < active ? 0 : ServiceFlag.QUARANTINED;
-      writer.setService(at, i + 1, value);
-      if (withAffinity && instance.state === BackendState.ACTIVE) writer.addAffinityMatch(id, backend.id);
+      if (bare) value.flags = slot <= active ? 0 : ServiceFlag.QUARANTINED;
+      writer.setService(at, slot, value);
+      if (withAffinity && state === BackendState.ACTIVE) writer.addAffinityMatch(id, backend.id);
       else writer.deleteAffinityMatch(id, backend.id);
-    }
-    if (held === undefined) target.backends = target.backends.slice();
+    });
   }
 
   #writeMaglev(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots): void {
@@ -343,7 +361,7 @@ export class Reconciler {
     pruneMaps(this.writer, {
       slotsOf: (at) => this.#frontends.get(at)?.slots ?? -1,
       serviceIds: new Set(targets.map(({ id }) => id)),
-      backendIds: new Set(targets.flatMap(({ backends }) => backends.map(({ id }) => id))),
+      backendIds: new Set(targets.flatMap(({ held }) => held.map(({ backend }) => backend.id))),
     });
   }
 }

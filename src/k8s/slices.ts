@@ -1,6 +1,6 @@
 import { Scope } from '../lb/layout.ts';
 import { formatAddress, type IpAddress, sameAddress } from '../net/address.ts';
-import { type Backend, ScopedAddress, type SliceRecord, type Source } from './model.ts';
+import { addressesOf, type Backend, ScopedAddress, type SliceRecord, type Source } from './model.ts';
 import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { EndpointSliceObject } from './objects/endpointslice.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -133,8 +133,8 @@ export class SliceBook {
     }
     const entry = tables.entryOf(`${slice.namespace}/${slice.service}`);
     this.#services?.set(fullName, entry.name);
-    const backends = tables.upsertInstancesOf(entry, this.#source, instancesOf(slice, this.#options));
-    const record: SliceRecord = { entry, backends, next: entry.slices };
+    const instances = tables.upsertInstancesOf(entry, this.#source, instancesOf(slice, this.#options));
+    const record: SliceRecord = { entry, instances, next: entry.slices };
     entry.slices = record;
     this.#slices.set(name, record);
     if (old === undefined) return;
@@ -172,13 +172,13 @@ export class SliceBook {
     const rowOf = (backend: Backend): Backend => tables.backend(backend) ?? backend;
     const still = new Set<Backend>();
     if (this.#options.defects.has('address-in-two-slices') && old.entry.slices !== undefined) {
-      for (const backend of this.#slices.get(name)?.backends ?? EMPTY_LIST) still.add(rowOf(backend));
+      for (const { backend } of this.#slices.get(name)?.instances ?? EMPTY_LIST) still.add(rowOf(backend));
     } else {
       for (let record = old.entry.slices; record !== undefined; record = record.next) {
-        for (const backend of record.backends) still.add(rowOf(backend));
+        for (const { backend } of record.instances) still.add(rowOf(backend));
       }
     }
-    return still.size === 0 ? old.backends : old.backends.filter((backend) => !still.has(rowOf(backend)));
+    return addressesOf(old.instances).filter((backend) => !still.has(rowOf(backend)));
   }
 }
 

@@ -36,6 +36,8 @@ export interface InstanceSpec {
   readonly state: number;
 }
 
+const newBackend = (at: ScopedAddress): Backend => new Backend(at);
+
 /** One service claims an address that another one has: the whole change is refused. */
 export interface AddressConflict {
   readonly address: string;
@@ -149,9 +151,19 @@ export class Tables {
    * answer, when another service has one of the addresses.
    */
   upsertService(service: Service, frontends: readonly FrontendSpec[]): AddressConflict | undefined {
-    const conflict = this.conflictOf(service.name, frontends);
-    if (conflict !== undefined) return conflict;
-    const entry = this.entryOf(service.name);
+    return this.upsertServiceOf(this.entryOf(service.name), service, frontends);
+  }
+
+  upsertServiceOf(
+    entry: ServiceEntry,
+    service: Service,
+    frontends: readonly FrontendSpec[],
+  ): AddressConflict | undefined {
+    const conflict = this.conflictOf(entry.name, frontends);
+    if (conflict !== undefined) {
+      this.dropIfEmpty(entry);
+      return conflict;
+    }
     entry.service = service;
     const before = entry.frontends;
     if (frontends.length === 1) {
@@ -285,16 +297,16 @@ export class Tables {
     this.dropIfEmpty(entry);
   }
 
-  /** Adds backends to a service, or replaces what is known of them. Known health is kept. Their rows, in the order given. */
-  upsertInstances(name: string, source: Source, specs: readonly InstanceSpec[]): readonly Backend[] {
+  /** Adds backends to a service, or replaces what is known of them. Known health is kept. Tells them in the order given. */
+  upsertInstances(name: string, source: Source, specs: readonly InstanceSpec[]): readonly Instance[] {
     return specs.length === 0 ? EMPTY_LIST : this.upsertInstancesOf(this.entryOf(name), source, specs);
   }
 
-  upsertInstancesOf(entry: ServiceEntry, source: Source, specs: readonly InstanceSpec[]): readonly Backend[] {
+  upsertInstancesOf(entry: ServiceEntry, source: Source, specs: readonly InstanceSpec[]): readonly Instance[] {
     if (specs.length === 0) return EMPTY_LIST;
     const replaced = new Map<Instance, Instance>();
     const instances = specs.map((spec): Instance => {
-      const backend = this.#backendAt(spec.at);
+      const backend = this.#backends.getOrMake(spec.at, newBackend);
       const known = backend.instanceOf(entry, source);
       const instance: Instance = {
         backend,
@@ -320,16 +332,7 @@ export class Tables {
     });
     entry.instances = withInstances(entry.instances, replaced, instances);
     this.touchService(entry);
-    return instances.map(({ backend }) => backend);
-  }
-
-  #backendAt(at: ScopedAddress): Backend {
-    let backend = this.#backends.get(at);
-    if (backend === undefined) {
-      backend = new Backend(at);
-      this.#backends.set(at, backend);
-    }
-    return backend;
+    return instances;
   }
 
   /** Takes backends away from a service as far as `source` gave them. */

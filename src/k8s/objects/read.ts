@@ -12,18 +12,15 @@ export type KnownObject =
 type Reader = (raw: Raw, warnings: Warning[]) => KnownObject;
 
 /** Kinds that are read, in the order in which one batch of objects takes effect. */
-const READERS: ReadonlyMap<
-  string,
-  { readonly rank: number; readonly groups: readonly string[]; readonly read: Reader }
-> = new Map([
-  ['Node', { rank: 0, groups: ['v1'], read: readNode }],
-  ['CiliumNode', { rank: 1, groups: ['cilium.io/'], read: readNode }],
-  ['Service', { rank: 2, groups: ['v1'], read: readService }],
-  ['EndpointSlice', { rank: 3, groups: ['discovery.k8s.io/'], read: readEndpointSlice }],
-  ['Pod', { rank: 4, groups: ['v1'], read: readPod }],
-  ['CiliumLocalRedirectPolicy', { rank: 5, groups: ['cilium.io/'], read: readLocalRedirectPolicy }],
-  ['CiliumEnvoyConfig', { rank: 6, groups: ['cilium.io/'], read: readEnvoyConfig }],
-  ['CiliumClusterwideEnvoyConfig', { rank: 7, groups: ['cilium.io/'], read: readEnvoyConfig }],
+const READERS: ReadonlyMap<string, { readonly rank: number; readonly group: string; readonly read: Reader }> = new Map([
+  ['Node', { rank: 0, group: 'v1', read: readNode }],
+  ['CiliumNode', { rank: 1, group: 'cilium.io/', read: readNode }],
+  ['Service', { rank: 2, group: 'v1', read: readService }],
+  ['EndpointSlice', { rank: 3, group: 'discovery.k8s.io/', read: readEndpointSlice }],
+  ['Pod', { rank: 4, group: 'v1', read: readPod }],
+  ['CiliumLocalRedirectPolicy', { rank: 5, group: 'cilium.io/', read: readLocalRedirectPolicy }],
+  ['CiliumEnvoyConfig', { rank: 6, group: 'cilium.io/', read: readEnvoyConfig }],
+  ['CiliumClusterwideEnvoyConfig', { rank: 7, group: 'cilium.io/', read: readEnvoyConfig }],
 ]);
 
 export const KNOWN_KINDS: readonly string[] = [...READERS.keys()];
@@ -75,16 +72,18 @@ export function visitObjects(
   const refused: Refusal[] = [];
   const ignored = new Map<string, number>();
   for (const raw of raws) sortIn(raw, byRank, refused, ignored);
-  for (const raw of byRank.flat()) {
-    let object: KnownObject;
-    try {
-      object = READERS.get(raw['kind'] as string)!.read(raw, warnings);
-    } catch (error) {
-      if (!(error instanceof LbtwinError)) throw error;
-      refused.push({ object: refOf(raw), error, raw });
-      continue;
+  for (const { rank, read } of READERS.values()) {
+    for (const raw of byRank[rank]!) {
+      let object: KnownObject;
+      try {
+        object = read(raw, warnings);
+      } catch (error) {
+        if (!(error instanceof LbtwinError)) throw error;
+        refused.push({ object: refOf(raw), error, raw });
+        continue;
+      }
+      visit(object);
     }
-    visit(object);
   }
   return { refused, ignored };
 }
@@ -103,7 +102,7 @@ function sortIn(raw: unknown, byRank: Raw[][], refused: Refusal[], ignored: Map<
     return;
   }
   const reader = READERS.get(kind);
-  if (reader !== undefined && reader.groups.some((group) => hasGroup(raw['apiVersion'], group))) {
+  if (reader !== undefined && hasGroup(raw['apiVersion'], reader.group)) {
     byRank[reader.rank]!.push(raw);
   } else if (kind.endsWith('List') && Array.isArray(raw['items'])) {
     for (const item of raw['items']) sortIn(item, byRank, refused, ignored);
