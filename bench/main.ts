@@ -14,6 +14,7 @@ import { peerBenchmarks } from './peers/index.ts';
 import { policyBenchmarks } from './policy.ts';
 import { readBenchmarks } from './read.ts';
 import { selectBenchmarks } from './select.ts';
+import { startupBenchmarks } from './startup.ts';
 
 /** Every group of benchmarks. A filter picks measurements, not groups: inputs of every group are made. */
 const GROUPS: Readonly<Record<string, () => readonly (Benchmark | Report)[]>> = {
@@ -30,6 +31,7 @@ const GROUPS: Readonly<Record<string, () => readonly (Benchmark | Report)[]>> = 
   memory: memoryReports,
   gc: gcBenchmarks,
   peers: peerBenchmarks,
+  startup: startupBenchmarks,
 };
 
 const { values } = parseArgs({

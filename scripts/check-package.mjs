@@ -73,6 +73,12 @@ try {
   }
   const help = run(join(user, 'node_modules/.bin', manifest.name), ['--help'], { cwd: user });
   if (!help.includes('Usage')) throw new Error('the installed command prints no help');
+  const plan = run(
+    join(user, 'node_modules/.bin', manifest.name),
+    'maglev plan --backends 10 --table-size 16381 --max-needless 5% --trials 50 --threads 2'.split(' '),
+    { cwd: user },
+  );
+  if (!plan.includes('Recommended: 16381')) throw new Error('the installed command cannot run its threads');
   console.log('package checks passed');
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -1,11 +1,6 @@
-import {
-  type ConfigInput,
-  configDataOf,
-  parseProfile,
-  refusedConfig,
-  resolveConfig,
-  type ResolvedConfig,
-} from '../config/index.ts';
+import { parseProfile } from '../config/profile.ts';
+import { configDataOf } from '../config/read.ts';
+import { type ConfigInput, refusedConfig, resolveConfig, type ResolvedConfig } from '../config/resolve.ts';
 import { withPath } from '../errors.ts';
 import type { ObjectBatch } from '../k8s/read.ts';
 import type { Args } from './args.ts';

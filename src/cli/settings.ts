@@ -1,21 +1,11 @@
-import {
-  configDataOf,
-  type ConfigData,
-  type MergedValues,
-  mergeValues,
-  DEFAULT_PROFILE,
-  parseProfile,
-  parseSet,
-  parseSetJson,
-  parseSetString,
-  type Profile,
-  resolveConfig,
-  type ResolvedConfig,
-  type Values,
-  type ValuesSource,
-} from '../config/index.ts';
+import { DEFAULT_PROFILE, parseProfile, type Profile } from '../config/profile.ts';
+import { configDataOf } from '../config/read.ts';
+import type { ConfigData } from '../config/render.ts';
+import { resolveConfig, type ResolvedConfig } from '../config/resolve.ts';
+import { parseSet, parseSetJson, parseSetString } from '../config/set.ts';
+import { type MergedValues, mergeValues, type Values, type ValuesSource } from '../config/values.ts';
 import { LbtwinError } from '../errors.ts';
-import { readYaml, type YamlDocument } from '../yaml/index.ts';
+import type { YamlDocument } from '../yaml/document.ts';
 import type { Args } from './args.ts';
 import { readText } from './files.ts';
 import type { Io } from './io.ts';
@@ -23,6 +13,8 @@ import type { Io } from './io.ts';
 /** The documents of a YAML or JSON file; errors name it. */
 async function documentsOf(file: string, io: Io): Promise<YamlDocument[]> {
   const text = await readText(file, io);
+  // Not at the top: most command lines name no such file, and the parser that knows places is slow to load.
+  const { readYaml } = await import('../yaml/document.ts');
   try {
     return readYaml(text);
   } catch (error) {

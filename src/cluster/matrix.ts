@@ -6,7 +6,7 @@ import { BackendState, Scope } from '../lb/layout.ts';
 import type { TraceEvent } from '../lb/trace.ts';
 import { type Family, formatAddress } from '../net/address.ts';
 import { formatEndpoint, formatL4Address } from '../net/endpoint.ts';
-import { nearest } from '../text/index.ts';
+import { nearest } from '../text/nearest.ts';
 import { Cluster } from './cluster.ts';
 import type { Journey, Outcome } from './journey.ts';
 import { clientNodes, externalClient, type Offer, type Target, targetsAt } from './matrix-targets.ts';

@@ -2,7 +2,7 @@ import { LbtwinError } from '../errors.ts';
 import { parseAddress, type IpAddress } from '../net/address.ts';
 import { parseEndpoint, parsePort } from '../net/endpoint.ts';
 import { parseProtocol, Protocol } from '../net/protocol.ts';
-import { didYouMean, nearest } from '../text/index.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 import type { Topology, TopologyNode, TopologyPod } from './topology.ts';
 
 /** Who sends. A port that is not given is chosen by the sender's kernel. */

@@ -1,5 +1,5 @@
 import { LbtwinError } from '../errors.ts';
-import { nearest } from '../text/index.ts';
+import { nearest } from '../text/nearest.ts';
 import type { ConfigCheck } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { goText } from './go.ts';

@@ -1,5 +1,6 @@
-import { type Family, tryParseCidr } from '../net/index.ts';
-import { DEFAULT_HASH_SEED, parseHashSeed } from '../hash/index.ts';
+import { DEFAULT_HASH_SEED, parseHashSeed } from '../hash/seed.ts';
+import type { Family } from '../net/address.ts';
+import { tryParseCidr } from '../net/cidr.ts';
 
 /**
  * A type of option value as the agent's flags know it. `parse` reads the text of a ConfigMap entry and returns the problem as text if

@@ -90,12 +90,13 @@ export function resolveConfig(input: ConfigInput = {}): ResolvedConfig {
   const profile = input.profile ?? DEFAULT_PROFILE;
   const none = input.configMap === undefined && (input.values ?? []).length === 0;
   const values = none ? [ASSUMED_VALUES] : (input.values ?? []);
-  const merged = mergeValues(profile, values);
-  const rendered = renderConfigMap(merged);
+  // Without values the chart has nothing to say beside a ConfigMap.
+  const rendered = values.length === 0 ? { data: {}, findings: [] } : renderConfigMap(mergeValues(profile, values));
   let data = rendered.data;
   let disagreements: Disagreement[] = [];
   if (input.configMap !== undefined) {
-    disagreements = disagree(explicitKeys(values, rendered.data, profile), rendered.data, input.configMap.data);
+    const explicit = values.length === 0 ? new Set<string>() : explicitKeys(values, rendered.data, profile);
+    disagreements = disagree(explicit, rendered.data, input.configMap.data);
     const base: Record<string, string> = { ...input.configMap.data };
     for (const { key, fromValues } of disagreements) {
       if (fromValues === undefined) delete base[key];

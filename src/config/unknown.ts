@@ -1,4 +1,4 @@
-import { nearest } from '../text/index.ts';
+import { nearest } from '../text/nearest.ts';
 import { OTHER_CHART_VALUES, OTHER_GROUP_VALUES, REMOVED_VALUES } from './chart-keys.ts';
 import type { ConfigFinding } from './finding.ts';
 import { goText } from './go.ts';

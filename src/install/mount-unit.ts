@@ -1,5 +1,5 @@
 import { LbtwinError } from '../errors.ts';
-import { nearest } from '../text/index.ts';
+import { nearest } from '../text/nearest.ts';
 
 /** The UTF-8 bytes of a text. */
 function utf8(text: string): number[] {

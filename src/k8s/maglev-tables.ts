@@ -1,4 +1,5 @@
-import { type HashSeeds, parseHashSeed, prepareBackends, tableOf } from '../maglev/index.ts';
+import { type HashSeeds, parseHashSeed } from '../hash/seed.ts';
+import { prepareBackends, tableOf } from '../maglev/table.ts';
 import type { MaglevTableSource } from '../lb/maglev-map.ts';
 import { protocolName } from '../net/protocol.ts';
 import type { ScopedAddress } from './model.ts';

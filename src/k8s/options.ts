@@ -1,6 +1,7 @@
 import type { Profile } from '../config/profile.ts';
 import { type Defect, NO_DEFECTS } from './defects.ts';
-import { DEFAULT_HASH_SEED, DEFAULT_TABLE_SIZE } from '../maglev/index.ts';
+import { DEFAULT_HASH_SEED } from '../hash/seed.ts';
+import { DEFAULT_TABLE_SIZE } from '../maglev/sizes.ts';
 
 /** What the control plane needs to know of the agent's configuration; each field names its ConfigMap key. */
 export interface ControlPlaneOptions {

@@ -1,6 +1,6 @@
 import { parseProtocol, Protocol } from '../net/index.ts';
 import { LbtwinError } from '../errors.ts';
-import { isRe2 } from '../text/index.ts';
+import { isRe2 } from '../text/re2.ts';
 import { ICMP_FAMILIES, type IcmpFamily, icmpTypeNumber, isPortName, parsePortNumber } from './ports.ts';
 import type { Raw } from './raw.ts';
 import { readDnsMatch } from './read-peers.ts';

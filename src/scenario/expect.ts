@@ -1,7 +1,7 @@
 import type { Journey } from '../cluster/journey.ts';
 import type { ErrorPath } from '../errors.ts';
 import { LbtwinError } from '../errors.ts';
-import { didYouMean, nearest } from '../text/index.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 
 /** What a field is expected to be: a value, any of a list, a pattern, a range of a share, or its opposite. */
 export type Expected =

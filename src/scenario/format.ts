@@ -1,7 +1,7 @@
 import type { ClusterOptions, SendSpec } from '../cluster/index.ts';
 import type { ConfigInput } from '../config/resolve.ts';
 import { type ErrorPath, LbtwinError, withPath } from '../errors.ts';
-import { didYouMean, nearest } from '../text/index.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 import { CHECK_FIELDS, checkFields, type Expected, MAPS_FIELDS, SEND_FIELDS, SPREAD_FIELDS } from './expect.ts';
 
 /** A scenario as its file says it, checked (docs/scenario.md, schemas/scenario.schema.json). */

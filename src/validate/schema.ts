@@ -1,5 +1,5 @@
 import { type ErrorPath, LbtwinError } from '../errors.ts';
-import { findsRe2 } from '../text/index.ts';
+import { findsRe2 } from '../text/re2.ts';
 import { hasFormat } from './format.ts';
 
 /** The part of OpenAPI v3 that structural schemas of custom resources use. */

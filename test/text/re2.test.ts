@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findsRe2, isRe2 } from '../../src/text/index.ts';
+import { findsRe2, isRe2 } from '../../src/text/re2.ts';
 
 it.each<[string, boolean]>([
   ['/public/.*', true],

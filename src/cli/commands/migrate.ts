@@ -1,7 +1,7 @@
 import { LbtwinError } from '../../errors.ts';
 import { compareWithKubeProxy, DIFFERENCES } from '../../migrate/index.ts';
 import { formatMigration } from '../../report/migrate.ts';
-import { nearest } from '../../text/index.ts';
+import { nearest } from '../../text/nearest.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
 import { readInput } from '../input.ts';

@@ -1,4 +1,4 @@
-import { TABLE_SIZES } from '../../maglev/index.ts';
+import { TABLE_SIZES } from '../../maglev/sizes.ts';
 import { ifTruthy, notNull, present } from '../emit.ts';
 import { chartOnly, option } from '../define.ts';
 import { goText, truthy } from '../go.ts';

@@ -1,2 +1,0 @@
-export * from './nearest.ts';
-export * from './re2.ts';
