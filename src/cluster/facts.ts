@@ -1,6 +1,7 @@
-import type { Frontend } from '../k8s/model.ts';
+import { addressKey, type Frontend } from '../k8s/model.ts';
+import { unspecified } from '../k8s/services.ts';
 import { Scope } from '../lb/layout.ts';
-import { formatAddress, isUnspecified, parseAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
 import { parseProtocol } from '../net/protocol.ts';
 import type { Hop } from './journey.ts';
 import type { TwinNode } from './twin-node.ts';
@@ -56,15 +57,10 @@ function factsOf(key: ServiceKey, usable: number, node: TwinNode): ServiceFacts 
   const protocol = typeof key.protocol === 'number' ? key.protocol : parseProtocol(key.protocol);
   const address = parseAddress(key.address);
   const wanted = formatAddress(address);
-  const same = (one: Frontend): boolean =>
-    one.port === key.port && one.protocol === protocol && one.scope === key.scope;
-  const exact = node.plane.frontends.find((one) => same(one) && formatAddress(one.address) === wanted);
+  const frontendAt = (at: IpAddress): Frontend | undefined =>
+    node.plane.frontend(addressKey(at, key.port, protocol, key.scope));
   // Entries of a node's own addresses come from the frontend that is any address.
-  const frontend =
-    exact ??
-    node.plane.frontends.find(
-      (one) => same(one) && isUnspecified(one.address) && one.address.family === address.family,
-    );
+  const frontend = frontendAt(address) ?? frontendAt(unspecified(address.family));
   if (frontend === undefined) return undefined;
   const { service } = frontend.entry;
   return {

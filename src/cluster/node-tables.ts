@@ -3,7 +3,7 @@ import type { Family, IpAddress } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import { ReservedIdentity as Identity } from '../node/identity.ts';
 import type { Mac } from '../node/mac.ts';
-import { FibResult, type NodeTables, type Route } from '../node/tables.ts';
+import { FibResult, type IpCacheEntry, type NodeTables, type Route } from '../node/tables.ts';
 import { Device } from './options.ts';
 import { nodeAddress, type Topology, type TopologyNode, type TopologyPod } from './topology.ts';
 
@@ -79,18 +79,34 @@ const NO_MAC: Mac = { high: 0, low: 0 };
 const HOST_ENDPOINT = { id: 0, ifindex: 1, mac: NO_MAC, nodeMac: NO_MAC, host: true, identity: Identity.HOST } as const;
 
 function addPods(tables: NodeTables, topology: Topology, self: TopologyNode, identityOf: IdentityOf): void {
+  const entryOf = sharedEntries(topology, self);
   for (const pod of topology.podByAddress.values()) {
     const identity = identityOf(pod);
-    const tunnelEndpoint = nodeAddress(topology.nodes.get(pod.node)!, 4);
-    const remote = pod.node === self.name || tunnelEndpoint === undefined ? {} : { tunnelEndpoint };
+    const entry = entryOf(pod.node, identity);
     for (const address of pod.addresses) {
       const of = tables.of(address.family);
-      of.ipCache.set(hostCidr(address), { identity, ...remote });
+      of.ipCache.set(hostCidr(address), entry);
       if (pod.node !== self.name) continue;
       const { endpointId: id, ifindex, mac, nodeMac } = pod;
       of.endpoints.set(address, { id, ifindex, mac, nodeMac, host: false, identity });
     }
   }
+}
+
+/** What ipcache says of pods of a node that have an identity: one object for all of them. */
+function sharedEntries(topology: Topology, self: TopologyNode): (node: string, identity: number) => IpCacheEntry {
+  const byNode = new Map<string, Map<number, IpCacheEntry>>();
+  return (node, identity) => {
+    let entries = byNode.get(node);
+    if (entries === undefined) byNode.set(node, (entries = new Map<number, IpCacheEntry>()));
+    let entry = entries.get(identity);
+    if (entry === undefined) {
+      const tunnelEndpoint = node === self.name ? undefined : nodeAddress(topology.nodes.get(node)!, 4);
+      entry = { identity, ...(tunnelEndpoint === undefined ? {} : { tunnelEndpoint }) };
+      entries.set(identity, entry);
+    }
+    return entry;
+  };
 }
 
 /** Native routing: pods of other nodes by their nodes where these are neighbours, else by the router. */

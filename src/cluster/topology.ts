@@ -188,6 +188,8 @@ function listed(names: readonly string[]): string {
   return names.length > 4 ? `${shown} and ${names.length - 4} more` : shown;
 }
 
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+
 type PodDraft = Omit<TopologyPod, 'endpointId' | 'ifindex' | 'mac' | 'nodeMac'>;
 
 function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
@@ -229,14 +231,14 @@ function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
         node,
         addresses: [],
         hostNetwork: false,
-        labels: {},
+        labels: NO_LABELS,
       };
       drafts.set(key, draft);
       const addresses = endpoint['addresses'];
       for (const text of Array.isArray(addresses) ? addresses : []) {
         const address = tryParseAddress(text as string);
-        if (address !== undefined && !draft.addresses.some((one) => sameAddress(one, address)))
-          draft.addresses.push(address);
+        if (address === undefined || draft.addresses.some((one) => sameAddress(one, address))) continue;
+        draft.addresses.push(address);
       }
     }
   }
@@ -260,13 +262,18 @@ function finishPods(
         allowed: `a Node ${draft.node}, or one of ${listed([...nodes.keys()])}`,
       });
     }
-    const texts = draft.addresses.map((one) => formatAddress(one));
+    const { namespace, name, addresses, labels } = draft;
+    const texts = addresses.map(formatAddress);
     const hostNetwork = draft.hostNetwork || texts.some((one) => owners.has(one));
     const number = (perNode.get(draft.node) ?? 0) + 1;
     perNode.set(draft.node, number);
     const pod: TopologyPod = {
-      ...draft,
+      namespace,
+      name,
+      node: node.name,
+      addresses,
       hostNetwork,
+      labels,
       endpointId: number,
       ifindex: FIRST_POD_IFINDEX + number,
       mac: macOf(MacKind.POD, (node.index << 12) + number),

@@ -7,7 +7,7 @@ import { IdAllocator } from './ids.ts';
 import { pruneMaps, readLeftovers } from './leftovers.ts';
 import { MaglevTables } from './maglev-tables.ts';
 import { type FaultSource, MapWriteError, MapWriter } from './map-writer.ts';
-import { AddressTable } from './address-table.ts';
+import { L4Table } from './l4-table.ts';
 import { type Backend, type Frontend, type Instance, ScopedAddress, type Service } from './model.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { isFamilyEnabled } from './services.ts';
@@ -52,7 +52,7 @@ export class Reconciler {
   readonly backendIds: IdAllocator;
   readonly maglev: MaglevTables;
   readonly #options: ControlPlaneOptions;
-  readonly #frontends = new AddressTable<MapFrontend>();
+  readonly #frontends = new L4Table<MapFrontend>();
   /** Told when a backend has left the maps. */
   readonly #onBackendGone: (backend: Backend) => void;
   /** Backends, by frontend, that an earlier agent had taken out of selection. */

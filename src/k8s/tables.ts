@@ -1,4 +1,4 @@
-import { AddressTable } from './address-table.ts';
+import { L4Table } from './l4-table.ts';
 import { type Defect, NO_DEFECTS } from './defects.ts';
 import {
   Backend,
@@ -50,10 +50,10 @@ export interface AddressConflict {
  */
 export class Tables {
   readonly #entries = new Map<string, ServiceEntry>();
-  readonly #frontends = new AddressTable<Frontend>();
-  readonly #backends = new AddressTable<Backend>();
+  readonly #frontends = new L4Table<Frontend>();
+  readonly #backends = new L4Table<Backend>();
   /** Deleted frontends whose map entries are still there, by address: an address that comes back takes them over. */
-  readonly #leaving = new AddressTable<Frontend>();
+  readonly #leaving = new L4Table<Frontend>();
   /** In the order of their changes; only the latest place of a frontend, `dirtyAt`, counts. */
   #dirty: Frontend[] = [];
   #dirtyCount = 0;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AddressTable } from '../../src/k8s/address-table.ts';
+import { L4Table } from '../../src/k8s/l4-table.ts';
 import { parseKey, ScopedAddress } from '../../src/k8s/model.ts';
 import type { IpAddress } from '../../src/net/address.ts';
 
@@ -14,12 +14,12 @@ const at = fc
   .tuple(address, fc.constantFrom(0, 80, 65535), fc.constantFrom(0, 6, 17, 132), fc.constantFrom(0, 1))
   .map(([ip, port, protocol, scope]) => new ScopedAddress(ip, port, protocol, scope));
 
-describe('AddressTable', () => {
+describe('L4Table', () => {
   it('is a map by the text of the address', () => {
     const step = fc.record({ at, remove: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const table = new AddressTable<number>();
+        const table = new L4Table<number>();
         const model = new Map<string, number>();
         steps.forEach(({ at: one, remove }, i) => {
           if (remove) {

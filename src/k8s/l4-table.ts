@@ -71,7 +71,7 @@ class FamilyRows<T> {
  * A map from L4 addresses with scope to objects. It goes by the numbers of an address: making and hashing a text for each took four times
  * as long as this, and kept the text.
  */
-export class AddressTable<T> {
+export class L4Table<T> {
   readonly #v4 = new FamilyRows<T>(4);
   readonly #v6 = new FamilyRows<T>(6);
 
