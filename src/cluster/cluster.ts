@@ -20,6 +20,7 @@ import { Masquerade } from './masquerade.ts';
 import { DEFAULT_MTU } from './options.ts';
 import { PolicyGate } from './policy-gate.ts';
 import { nodeNamed, parseParty, parseTarget, type Party, type Target } from './party.ts';
+import { ServiceAddresses } from './service-addresses.ts';
 import { podAddress, readTopology, type Topology, type TopologyNode } from './topology.ts';
 import type { WalkContext } from './walk.ts';
 
@@ -88,6 +89,8 @@ export class Cluster {
   readonly #assumptions = new Set<string>();
   readonly #identities: IdentityBook;
   #masquerade: Masquerade;
+  /** Of the objects as they are; made when first asked for. */
+  #serviceAddresses: ServiceAddresses | undefined;
   readonly #random: (() => number) | undefined;
   #packets = 0;
 
@@ -168,6 +171,7 @@ export class Cluster {
       mtu: this.mtu,
       defects: this.options.defects ?? {},
       identityOf: (pod) => this.#identities.of(pod),
+      serviceAddresses: () => (this.#serviceAddresses ??= new ServiceAddresses(this.#objects.values())),
     };
   }
 
@@ -342,6 +346,7 @@ export class Cluster {
 
   #changed(): void {
     const all = [...this.#objects.values()];
+    this.#serviceAddresses = undefined;
     this.#topology = readTopology(all, this.#gone);
     this.#identities.observe(all);
     this.fabric.update(this.#topology, all);

@@ -87,7 +87,8 @@ const isSkipped = (next: number): boolean =>
   next === NextHeader.DESTINATION ||
   next === NextHeader.FRAGMENT;
 
-const hasPorts = (protocol: number): boolean =>
+/** True for protocols whose packets begin with a source and a destination port. */
+export const hasPorts = (protocol: number): boolean =>
   protocol === Protocol.TCP || protocol === Protocol.UDP || protocol === Protocol.SCTP;
 
 export function endpointText(family: Family, words: ArrayLike<number>, port: number | undefined): string {

@@ -1,9 +1,11 @@
 import type { DatapathConfig } from '../config/datapath-config.ts';
+import type { Hook, ReceiveOptions, Verdict } from '../datapath/index.ts';
 import { Node } from '../datapath/node.ts';
 import type { PodInterface } from '../datapath/pod-family.ts';
 import { type ChangeReport, ControlPlane, type ObjectName } from '../k8s/control-plane.ts';
 import { controlPlaneInit, lbMapsOf } from '../k8s/from-config.ts';
 import type { RawObject } from '../k8s/raw.ts';
+import type { LbMaps } from '../lb/maps.ts';
 import { formatAddress, type IpAddress } from '../net/address.ts';
 import { type Cidr, cidrContains } from '../net/cidr.ts';
 import { u64, type U64 } from '../net/u64.ts';
@@ -14,6 +16,7 @@ import type { Defects } from '../node/defects.ts';
 import { SocketLb } from '../socket/socket-lb.ts';
 import { fillNodeTables, type IdentityOf } from './node-tables.ts';
 import { datapathOptions, Device, socketOptions } from './options.ts';
+import type { ServiceAddresses } from './service-addresses.ts';
 import {
   nodeAddress,
   podAddress,
@@ -29,13 +32,20 @@ export interface ClusterSettings {
   readonly mtu: number;
   readonly defects: Partial<Defects>;
   readonly identityOf: IdentityOf;
+  /** Where the objects' services may have frontends. */
+  readonly serviceAddresses: () => ServiceAddresses;
 }
 
-/** One node with everything that runs on it: control plane, maps, packet programs, socket programs. */
+/**
+ * One node with everything that runs on it: control plane, maps, packet programs, socket programs. The control plane is run with the objects
+ * of the beginning, but not before something may depend on it: on most nodes of a journey, packets meet no service.
+ */
 export class TwinNode {
-  #plane: ControlPlane;
-  /** What the control plane said to the objects it began with. */
-  readonly report: ChangeReport;
+  #plane: ControlPlane | undefined;
+  #report: ChangeReport | undefined;
+  /** What the control plane begins with. */
+  readonly #objects: readonly RawObject[];
+  readonly #maps: LbMaps;
   #topology: TopologyNode;
   #datapath: Node;
   #sockets: SocketLb | undefined;
@@ -47,9 +57,8 @@ export class TwinNode {
     this.#topology = self;
     this.#settings = settings;
     this.#pods = podsOf(topology, self);
-    this.#plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: self.name, maps: lbMapsOf(config) });
-    this.plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self) });
-    this.report = this.plane.apply(objects);
+    this.#objects = objects;
+    this.#maps = lbMapsOf(config);
     const tables = new NodeTables({ neighbours: config.maps.neigh, fragments: config.maps.fragments });
     fillNodeTables(tables, topology, self, config, settings.identityOf);
     this.#datapath = this.#makeDatapath(tables);
@@ -58,19 +67,42 @@ export class TwinNode {
 
   /** The agent starts anew: on its maps, with the flows that it has. */
   restart(topology: Topology, objects: readonly RawObject[], settings: ClusterSettings): void {
+    this.#start();
     this.#settings = settings;
-    const { config } = settings;
-    this.#plane = new ControlPlane({ ...controlPlaneInit(config), nodeName: this.name, maps: this.plane.maps });
-    this.#plane.restart();
+    const plane = this.#newPlane();
+    this.#plane = plane;
+    plane.restart();
     this.#refresh(topology);
-    this.#plane.apply(objects);
-    this.#plane.prune();
+    plane.apply(objects);
+    plane.prune();
     this.#datapath = this.#makeDatapath(this.#datapath.tables, this.#datapath);
     this.#sockets = this.#makeSockets();
   }
 
   get plane(): ControlPlane {
-    return this.#plane;
+    return this.#plane ?? this.#start();
+  }
+
+  /** What the control plane said to the objects it began with. */
+  get report(): ChangeReport {
+    this.#start();
+    return this.#report!;
+  }
+
+  #newPlane(): ControlPlane {
+    const { config } = this.#settings;
+    return new ControlPlane({ ...controlPlaneInit(config), nodeName: this.name, maps: this.#maps });
+  }
+
+  /** Runs the control plane unless it has been. */
+  #start(): ControlPlane {
+    if (this.#plane !== undefined) return this.#plane;
+    const plane = this.#newPlane();
+    this.#plane = plane;
+    const self = this.#topology;
+    plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self) });
+    this.#report = plane.apply(this.#objects);
+    return plane;
   }
 
   /** `before`: the datapath whose flows are taken over. */
@@ -89,7 +121,7 @@ export class TwinNode {
         mac: self.mac,
         ifindex: Device.NETDEV,
       },
-      lb: this.plane.maps,
+      lb: this.#maps,
       tables,
       ...(before === undefined
         ? {}
@@ -102,7 +134,7 @@ export class TwinNode {
 
   #makeSockets(): SocketLb | undefined {
     const options = socketOptions(this.#settings.config);
-    return options === undefined ? undefined : new SocketLb(this.plane.maps, this.#datapath.tables, options);
+    return options === undefined ? undefined : new SocketLb(this.#maps, this.#datapath.tables, options);
   }
 
   get topology(): TopologyNode {
@@ -110,24 +142,45 @@ export class TwinNode {
   }
 
   get datapath(): Node {
+    this.#start();
     return this.#datapath;
+  }
+
+  /** What the programs are loaded with, and the tables that are not the control plane's. */
+  get programs(): Pick<Node, 'options' | 'addresses' | 'tables' | 'tunnelProtocol'> {
+    return this.#datapath;
+  }
+
+  /** Runs a frame through a hook. @throws LbtwinError as the datapath's `receive` */
+  receive(hook: Hook, frame: Uint8Array, options: ReceiveOptions): Verdict {
+    if (this.#plane === undefined && this.#mayMeetService(frame, options)) this.#start();
+    return this.#datapath.receive(hook, frame, options);
+  }
+
+  /** Tunnel options may be DSR information. */
+  #mayMeetService(frame: Uint8Array, { tunnelOptions }: ReceiveOptions): boolean {
+    if (tunnelOptions !== undefined && tunnelOptions.length > 0) return true;
+    return this.#settings.serviceAddresses().mayConcern(frame, (address) => this.owns(address));
   }
 
   /** Absent where sockets are not translated. */
   get sockets(): SocketLb | undefined {
+    this.#start();
     return this.#sockets;
   }
 
   /** Objects were added or replaced; `topology` is the cluster with them. */
   apply(topology: Topology, objects: readonly RawObject[]): void {
+    const plane = this.#start();
     this.#refresh(topology);
-    this.plane.apply(objects);
+    plane.apply(objects);
   }
 
   /** Objects were removed. */
   remove(topology: Topology, objects: readonly ObjectName[]): void {
+    const plane = this.#start();
     this.#refresh(topology);
-    this.plane.remove(objects);
+    plane.remove(objects);
   }
 
   #refresh(topology: Topology): void {
@@ -146,9 +199,8 @@ export class TwinNode {
 
   /** Forgets all flows: conntrack, NAT, affinity, sockets; what the control plane wrote stays. */
   resetDatapath(): void {
-    const { maps } = this.plane;
-    maps.v4.affinity.clear();
-    maps.v6.affinity.clear();
+    this.#maps.v4.affinity.clear();
+    this.#maps.v6.affinity.clear();
     const { tables } = this.#datapath;
     for (const family of [tables.v4, tables.v6]) {
       family.neighbours.clear();
@@ -169,7 +221,7 @@ export class TwinNode {
 
   /** True for the node's own addresses, routers' included. */
   owns(address: IpAddress): boolean {
-    return this.datapath.tables.of(address.family).endpoints.get(address)?.host === true;
+    return this.programs.tables.of(address.family).endpoints.get(address)?.host === true;
   }
 
   /** True for the addresses that the node gives to pods. */
@@ -179,7 +231,7 @@ export class TwinNode {
 
   /** The pod of this node that has an address. */
   podAt(address: IpAddress): TopologyPod | undefined {
-    const endpoint = this.datapath.tables.of(address.family).endpoints.get(address);
+    const endpoint = this.programs.tables.of(address.family).endpoints.get(address);
     return endpoint === undefined || endpoint.host ? undefined : this.#pods.get(endpoint.ifindex);
   }
 

@@ -166,7 +166,7 @@ export class Walk {
   }
 
   #netdev(frame: Uint8Array, node: TwinNode): Step | Arrival {
-    if (node.datapath.options.acceleration !== 'native') return this.#hook(frame, node, 'fromNetdev', {});
+    if (node.programs.options.acceleration !== 'native') return this.#hook(frame, node, 'fromNetdev', {});
     const { verdict, ended } = this.#receive(frame, node, 'xdp', {});
     if (ended !== undefined) return ended;
     if (verdict.action !== 'XDP_PASS') return { frame: verdict.frame!, place: { at: 'network', from: node.topology } };
@@ -201,12 +201,12 @@ export class Walk {
   /** The tunnel device puts the frame into its tunnel; the outer packet then goes by the network. */
   #tunnel(frame: Uint8Array, node: TwinNode, remote: string, vni: number, options: Uint8Array): Step | Arrival {
     const parts = partsOf(frame)!;
-    const protocol = node.datapath.tunnelProtocol;
-    const source = node.datapath.addresses.ipv4;
+    const protocol = node.programs.tunnelProtocol;
+    const source = node.programs.addresses.ipv4;
     if (source === undefined) return { kind: 'undecided', reason: `${node.name} has no IPv4 address to tunnel from` };
     const out = encapsulated(frame, parts, {
       protocol,
-      port: node.datapath.options.tunnelPort,
+      port: node.programs.options.tunnelPort,
       source,
       remote: parseAddress(remote),
       vni,
@@ -260,7 +260,7 @@ export class Walk {
 
   /** The kernel's route to a pod of the node: straight to its interface, or by cilium_host, whose program hands it on. */
   #toLocalPod(frame: Uint8Array, routed: Uint8Array, node: TwinNode, pod: TopologyPod, mark: number): Step | Arrival {
-    if (node.datapath.options.endpointRoutes) {
+    if (node.programs.options.endpointRoutes) {
       this.#diary.quiet(node.name, 'host stack', frame, routed, 'to a pod of this node');
       return { frame: withMacs(routed, pod.mac, pod.nodeMac), place: { at: 'podIn', node, pod, mark } };
     }
@@ -274,8 +274,8 @@ export class Walk {
 
   /** With overlay routing, what goes to a pod of another node goes by the tunnel. */
   #overlay(frame: Uint8Array, parts: PacketParts, node: TwinNode): Step | Arrival | undefined {
-    if (node.datapath.options.tunnel === undefined) return undefined;
-    const { ipCache } = node.datapath.tables.of(parts.family);
+    if (node.programs.options.tunnel === undefined) return undefined;
+    const { ipCache } = node.programs.tables.of(parts.family);
     const remote = ipCache.lookup(parts.daddr, 0)?.tunnelEndpoint;
     if (remote === undefined) return undefined;
     const identity = ipCache.lookup(parts.saddr, 0)?.identity ?? 0;
@@ -322,7 +322,7 @@ export class Walk {
       if (shut !== undefined) return shut;
     }
     // With endpoint routes the other pod's own program comes next; the program's answers to the sender are final.
-    if (node.datapath.options.endpointRoutes && !isIcmpError(out, found)) {
+    if (node.programs.options.endpointRoutes && !isIcmpError(out, found)) {
       return { frame: out, place: { at: 'podIn', node, pod: target, mark: verdict.mark } };
     }
     return { kind: 'pod', node, pod: target, frame: out, parts: found };
@@ -338,7 +338,7 @@ export class Walk {
     const refused = this.#policy(frame, node, { pod }, 'ingress');
     if (refused !== undefined) return refused;
     const parts = partsOf(frame)!;
-    const sourceIdentity = node.datapath.tables.of(parts.family).ipCache.lookup(parts.saddr, 0)?.identity ?? 0;
+    const sourceIdentity = node.programs.tables.of(parts.family).ipCache.lookup(parts.saddr, 0)?.identity ?? 0;
     const { verdict, ended } = this.#receive(frame, node, hook, { pod: node.interfaceOf(pod), mark, sourceIdentity });
     if (ended !== undefined) return ended;
     const out = verdict.frame!;
@@ -395,7 +395,7 @@ export class Walk {
     const trace: Trace | undefined = record ? { event: (event) => events.push(event) } : undefined;
     let verdict: Verdict;
     try {
-      verdict = node.datapath.receive(hook, frame, {
+      verdict = node.receive(hook, frame, {
         now,
         random,
         ...(trace === undefined ? {} : { trace }),

@@ -1,0 +1,80 @@
+import type { RawObject } from '../k8s/raw.ts';
+import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
+import { IPV4, IPV6 } from '../net/headers.ts';
+import { addressOf } from './kernel.ts';
+import { hasPorts, type PacketParts, partsOf } from './packet-view.ts';
+
+type Raw = Readonly<Record<string, unknown>>;
+
+const isRecord = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
+const recordOf = (parent: Raw, key: string): Raw => (isRecord(parent[key]) ? parent[key] : {});
+const listOf = (parent: Raw, key: string): readonly unknown[] => (Array.isArray(parent[key]) ? parent[key] : []);
+
+/**
+ * Where services may have frontends, on whatever node: more than any node has, never less. By it a journey knows, without running a node's
+ * control plane, that a packet meets no service there.
+ */
+export class ServiceAddresses {
+  /** Canonical texts. */
+  readonly #addresses = new Set<string>();
+  /** NodePorts and hostPorts, which are at addresses of the node. */
+  readonly #nodePorts = new Set<unknown>();
+  /** Something makes frontends that this does not look into. */
+  #anywhere = false;
+
+  constructor(objects: Iterable<RawObject>) {
+    for (const object of objects) {
+      if (object.kind === 'Service') this.#addService(object);
+      else if (object.kind === 'Pod') this.#addPod(object);
+      else if (object.kind === 'CiliumLocalRedirectPolicy') this.#anywhere = true;
+    }
+  }
+
+  /**
+   * Whether a packet may meet a service on the node that has the addresses that `owns` tells. Programs look services up by the destination of
+   * plain packets; of others, such as errors that quote a packet or packets with DSR information, nothing is said.
+   */
+  mayConcern(frame: Uint8Array, owns: (address: IpAddress) => boolean): boolean {
+    const parts = partsOf(frame);
+    if (this.#anywhere || parts === undefined || !isPlain(frame, parts)) return true;
+    const destination = addressOf(parts.family, parts.daddr);
+    if (this.#addresses.has(formatAddress(destination))) return true;
+    return this.#nodePorts.has(parts.dport) && owns(destination);
+  }
+
+  #addService(object: Raw): void {
+    const spec = recordOf(object, 'spec');
+    this.#addAddress(spec['clusterIP']);
+    for (const text of listOf(spec, 'clusterIPs')) this.#addAddress(text);
+    for (const text of listOf(spec, 'externalIPs')) this.#addAddress(text);
+    for (const entry of listOf(recordOf(recordOf(object, 'status'), 'loadBalancer'), 'ingress')) {
+      if (isRecord(entry)) this.#addAddress(entry['ip']);
+    }
+    for (const port of listOf(spec, 'ports')) if (isRecord(port)) this.#nodePorts.add(port['nodePort']);
+  }
+
+  #addPod(object: Raw): void {
+    const spec = recordOf(object, 'spec');
+    for (const container of [...listOf(spec, 'containers'), ...listOf(spec, 'initContainers')]) {
+      for (const port of isRecord(container) ? listOf(container, 'ports') : []) {
+        if (!isRecord(port) || port['hostPort'] === undefined) continue;
+        this.#nodePorts.add(port['hostPort']);
+        this.#addAddress(port['hostIP']);
+      }
+    }
+  }
+
+  #addAddress(text: unknown): void {
+    if (typeof text !== 'string' || text === '') return;
+    const address = tryParseAddress(text);
+    if (address !== undefined) this.#addresses.add(address.family === 4 ? text : formatAddress(address));
+  }
+}
+
+/** A packet with ports, whole, and with nothing between its headers. */
+function isPlain(frame: Uint8Array, { family, protocol, l3, l4 }: PacketParts): boolean {
+  if (!hasPorts(protocol) || l4 !== l3 + (family === 4 ? IPV4.SIZE : IPV6.SIZE)) return false;
+  if (family === 6) return true;
+  const fragment = (frame[l3 + IPV4.FRAGMENT]! << 8) | frame[l3 + IPV4.FRAGMENT + 1]!;
+  return (fragment & (IPV4.MORE_FRAGMENTS | IPV4.OFFSET_MASK)) === 0;
+}
