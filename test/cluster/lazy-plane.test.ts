@@ -34,17 +34,34 @@ const OBJECTS: readonly (readonly RawObject[])[] = [
   [...shop(), service('odd', 20, { externalIPs: ['10.0.3.13', '192.168.0.2'] }), slice('odd', 4, [['web-1', 1, 11]])],
 ];
 
+const FROM = [
+  'external:198.51.100.7:40000',
+  'external:198.51.100.8:40001',
+  'external:[2001:db8::7]:40000',
+  'pod:shop/client',
+  'pod:shop/web-1',
+  'node:node-3',
+];
+const TO = [
+  '203.0.113.10:80/TCP',
+  '203.0.113.10:81/TCP',
+  '203.0.113.10/ICMP',
+  '[2001:db8:ff::10]:80/TCP',
+  '10.96.0.10:80/TCP',
+  '192.168.0.2:30010/TCP',
+  '192.168.0.2:8080/TCP',
+  '192.168.0.2:80/TCP',
+  '192.168.0.3:9999/UDP',
+  '10.0.3.13:8080/TCP',
+  '10.0.3.13:80/TCP',
+  '10.0.2.12/ICMP',
+  '[fd00:10:0:3::13]:8080/TCP',
+];
+
 const spec: fc.Arbitrary<SendSpec> = fc
   .record({
-    from: fc.constantFrom(
-      ...['external:198.51.100.7:40000', 'external:198.51.100.8:40001', 'external:[2001:db8::7]:40000'],
-      ...['pod:shop/client', 'pod:shop/web-1', 'node:node-3'],
-    ),
-    to: fc.constantFrom(
-      ...['203.0.113.10:80/TCP', '[2001:db8:ff::10]:80/TCP', '10.96.0.10:80/TCP', '192.168.0.2:30010/TCP'],
-      ...['192.168.0.2:8080/TCP', '192.168.0.3:9999/UDP', '10.0.3.13:8080/TCP', '10.0.3.13:80/TCP', '10.0.2.12/ICMP'],
-      ...['203.0.113.10/ICMP', '[fd00:10:0:3::13]:8080/TCP', '192.168.0.2:80/TCP', '203.0.113.10:81/TCP'],
-    ),
+    from: fc.constantFrom(...FROM),
+    to: fc.constantFrom(...TO),
     via: fc.constantFrom('node-1', 'node-2', 'node-3'),
     size: fc.constantFrom(undefined, 1500),
     random: fc.array(fc.nat({ max: 0xffffffff }), { minLength: 4, maxLength: 4 }),
