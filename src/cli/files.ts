@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LbtwinError } from '../errors.ts';
@@ -45,6 +46,8 @@ export function expandFolder(name: string): string[] {
 export function decode(name: string, bytes: Uint8Array): string {
   const utf16 =
     bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : '';
+  // Dumps are: a copy of the bytes is five times as fast as decoding them.
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   try {
     return new TextDecoder(utf16 === '' ? 'utf-8' : utf16, { fatal: true }).decode(bytes);
   } catch {

@@ -44,8 +44,8 @@ export class ServiceAddresses {
 
   #addService(object: Raw): void {
     const spec = recordOf(object, 'spec');
-    this.#addAddress(spec['clusterIP']);
-    for (const text of listOf(spec, 'clusterIPs')) this.#addAddress(text);
+    const clusterIps = listOf(spec, 'clusterIPs');
+    for (const text of clusterIps.length === 0 ? [spec['clusterIP']] : clusterIps) this.#addAddress(text);
     for (const text of listOf(spec, 'externalIPs')) this.#addAddress(text);
     for (const entry of listOf(recordOf(recordOf(object, 'status'), 'loadBalancer'), 'ingress')) {
       if (isRecord(entry)) this.#addAddress(entry['ip']);
@@ -65,9 +65,10 @@ export class ServiceAddresses {
   }
 
   #addAddress(text: unknown): void {
-    if (typeof text !== 'string' || text === '') return;
-    const address = tryParseAddress(text);
-    if (address !== undefined) this.#addresses.add(address.family === 4 ? text : formatAddress(address));
+    if (typeof text !== 'string') return;
+    // An IPv4 address has one text; what is no address is never asked for.
+    const address = text.includes(':') ? tryParseAddress(text) : undefined;
+    this.#addresses.add(address === undefined ? text : formatAddress(address));
   }
 }
 

@@ -1,4 +1,5 @@
 import { LbtwinError } from '../errors.ts';
+import { compareText } from '../k8s/model.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { type Family, formatAddress, type IpAddress, sameAddress, tryParseAddress } from '../net/address.ts';
 import { type Cidr, cidrContains, tryParseCidr } from '../net/cidr.ts';
@@ -115,9 +116,8 @@ function missingPods(
   const known = new Set(objects.map(({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}`));
   const taken = new Set(found.flatMap(({ addresses }) => addresses.map((one) => formatAddress(one))));
   if (known.size === 0 && gone.size === 0) return [...endpoints];
-  return endpoints.filter(({ namespace, name, addresses }) => {
-    const full = `${namespace}/${name}`;
-    return !known.has(full) && !gone.has(full) && !addresses.some((one) => taken.has(formatAddress(one)));
+  return endpoints.filter(({ key, addresses }) => {
+    return !known.has(key) && !gone.has(key) && !addresses.some((one) => taken.has(formatAddress(one)));
   });
 }
 
@@ -153,29 +153,29 @@ function readNode(object: RawObject, draft: NodeDraft): void {
   if (!cilium) draft.labels = labelsOf(object);
 }
 
-const byText = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : a > b ? 1 : 0);
-
 function finishNodes(drafts: Map<string, NodeDraft>, assumptions: string[]): Map<string, TopologyNode> {
   const nodes = new Map<string, TopologyNode>();
   const without: string[] = [];
-  [...drafts].sort(byText).forEach(([name, draft], index) => {
-    const addresses = [...draft.addresses, ...draft.external];
-    if (addresses.length === 0) {
-      // RFC 2544's range for tests: no real node has such an address.
-      addresses.push({ family: 4, words: [(0xc6120001 + index) >>> 0] });
-      without.push(name);
-    }
-    const unique = new Map(draft.podCidrs.map((cidr) => [`${formatAddress(cidr.address)}/${cidr.bits}`, cidr]));
-    nodes.set(name, {
-      name,
-      index,
-      labels: draft.labels,
-      addresses,
-      routers: draft.routers,
-      podCidrs: [...unique.values()],
-      mac: macOf(MacKind.NODE, index + 1),
+  [...drafts]
+    .sort(([a], [b]) => compareText(a, b))
+    .forEach(([name, draft], index) => {
+      const addresses = [...draft.addresses, ...draft.external];
+      if (addresses.length === 0) {
+        // RFC 2544's range for tests: no real node has such an address.
+        addresses.push({ family: 4, words: [(0xc6120001 + index) >>> 0] });
+        without.push(name);
+      }
+      const unique = new Map(draft.podCidrs.map((cidr) => [`${formatAddress(cidr.address)}/${cidr.bits}`, cidr]));
+      nodes.set(name, {
+        name,
+        index,
+        labels: draft.labels,
+        addresses,
+        routers: draft.routers,
+        podCidrs: [...unique.values()],
+        mac: macOf(MacKind.NODE, index + 1),
+      });
     });
-  });
   if (without.length > 0) {
     assumptions.push(`No address is known of ${listed(without)}: addresses from 198.18.0.0/15 stand in.`);
   }
@@ -190,7 +190,8 @@ function listed(names: readonly string[]): string {
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-type PodDraft = Omit<TopologyPod, 'endpointId' | 'ifindex' | 'mac' | 'nodeMac'>;
+/** `key` is `namespace/name`. */
+type PodDraft = Omit<TopologyPod, 'endpointId' | 'ifindex' | 'mac' | 'nodeMac'> & { readonly key: string };
 
 function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
   const drafts: PodDraft[] = [];
@@ -203,9 +204,11 @@ function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
     if (node === '' || phase === 'Succeeded' || phase === 'Failed') continue;
     const texts = listOf(status, 'podIPs').map((entry) => textOf(entry, 'ip'));
     if (texts.length === 0) texts.push(textOf(status, 'podIP'));
+    const { namespace = 'default', name } = object.metadata;
     drafts.push({
-      namespace: object.metadata.namespace ?? 'default',
-      name: object.metadata.name,
+      key: `${namespace}/${name}`,
+      namespace,
+      name,
       node,
       addresses: texts.map((text) => tryParseAddress(text)).filter((address) => address !== undefined),
       hostNetwork: spec['hostNetwork'] === true,
@@ -224,10 +227,12 @@ function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
       const target = recordOf(endpoint, 'targetRef');
       if (node === '' || textOf(target, 'kind') !== 'Pod') continue;
       const namespace = textOf(target, 'namespace') || (slice.metadata.namespace ?? 'default');
-      const key = `${namespace}/${textOf(target, 'name')}`;
+      const name = textOf(target, 'name');
+      const key = `${namespace}/${name}`;
       const draft = drafts.get(key) ?? {
+        key,
         namespace,
-        name: textOf(target, 'name'),
+        name,
         node,
         addresses: [],
         hostNetwork: false,
@@ -253,16 +258,18 @@ function finishPods(
   const podByAddress = new Map<string, TopologyPod>();
   const perNode = new Map<string, number>();
   const owners = indexNodes(nodes);
-  const keyed = drafts.map((draft): [string, PodDraft] => [`${draft.namespace}/${draft.name}`, draft]);
-  keyed.sort(byText);
-  for (const [key, draft] of keyed) {
+  for (const draft of drafts.toSorted((a, b) => compareText(a.key, b.key))) {
     const node = nodes.get(draft.node);
     if (node === undefined) {
-      throw new LbtwinError('contradiction', `Pod ${key} is on node ${draft.node}, and there is no such Node object`, {
-        allowed: `a Node ${draft.node}, or one of ${listed([...nodes.keys()])}`,
-      });
+      throw new LbtwinError(
+        'contradiction',
+        `Pod ${draft.key} is on node ${draft.node}, and there is no such Node object`,
+        {
+          allowed: `a Node ${draft.node}, or one of ${listed([...nodes.keys()])}`,
+        },
+      );
     }
-    const { namespace, name, addresses, labels } = draft;
+    const { key, namespace, name, addresses, labels } = draft;
     const texts = addresses.map(formatAddress);
     const hostNetwork = draft.hostNetwork || texts.some((one) => owners.has(one));
     const number = (perNode.get(draft.node) ?? 0) + 1;

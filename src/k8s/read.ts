@@ -34,17 +34,13 @@ const emptyBatch = (): ObjectBatch => ({ objects: [], origins: new Map(), unused
  * @param into a batch to add to; left as it was if this throws
  * @throws InputError `empty-input`, `invalid-yaml`, `invalid-json`, `truncated-input`; with `strict` also `invalid-object`
  */
-export function readObjects(
-  name: string,
-  text: string,
-  options: ReadOptions = {},
-  into: ObjectBatch = emptyBatch(),
-): ObjectBatch {
+export function readObjects(name: string, text: string, options: ReadOptions = {}, into?: ObjectBatch): ObjectBatch {
   const source = new SourceText(name, text.startsWith('\ufeff') ? text.slice(1) : text);
   if (text.length === 0) throw new InputError('empty-input', 'the file is empty (0 bytes)', { file: name });
   const reader = new Reader(source, options);
   reader.read();
   const { batch } = reader;
+  if (into === undefined) return batch;
   for (const object of batch.objects) into.objects.push(object);
   for (const [object, origin] of batch.origins) into.origins.set(object, origin);
   for (const [kind, count] of batch.unused) into.unused.set(kind, (into.unused.get(kind) ?? 0) + count);
