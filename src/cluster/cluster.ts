@@ -89,8 +89,8 @@ export class Cluster {
   readonly #assumptions = new Set<string>();
   readonly #identities: IdentityBook;
   #masquerade: Masquerade;
-  /** Of the objects as they are; made when first asked for. */
-  #serviceAddresses: ServiceAddresses | undefined;
+  /** Of the objects as they are. */
+  #services: ServiceAddresses;
   readonly #random: (() => number) | undefined;
   #packets = 0;
 
@@ -104,7 +104,8 @@ export class Cluster {
     this.now = options.now ?? DEFAULT_NOW;
     this.#topology = readTopology(all);
     this.#identities = new IdentityBook(all, policyOptions(this.resolved.config));
-    this.fabric = new Fabric(this.#topology, all, options.fabric ?? {});
+    this.#services = new ServiceAddresses(all);
+    this.fabric = new Fabric(this.#topology, all, this.#services, options.fabric ?? {});
     for (const [address, nodes] of Object.entries(options.announce ?? {}))
       this.fabric.announce(parseAddress(address), nodes);
     this.#masquerade = new Masquerade(this.#topology, this.resolved.config);
@@ -171,7 +172,7 @@ export class Cluster {
       mtu: this.mtu,
       defects: this.options.defects ?? {},
       identityOf: (pod) => this.#identities.of(pod),
-      serviceAddresses: () => (this.#serviceAddresses ??= new ServiceAddresses(this.#objects.values())),
+      serviceAddresses: () => this.#services,
     };
   }
 
@@ -346,10 +347,10 @@ export class Cluster {
 
   #changed(): void {
     const all = [...this.#objects.values()];
-    this.#serviceAddresses = undefined;
     this.#topology = readTopology(all, this.#gone);
     this.#identities.observe(all);
-    this.fabric.update(this.#topology, all);
+    this.#services = new ServiceAddresses(all);
+    this.fabric.update(this.#topology, all, this.#services);
     this.#masquerade.update(this.#topology);
   }
 }

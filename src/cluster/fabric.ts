@@ -1,9 +1,10 @@
 import { LbtwinError } from '../errors.ts';
 import { hashTuple } from '../hash/tuple.ts';
 import type { RawObject } from '../k8s/raw.ts';
-import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress } from '../net/address.ts';
 import { ETH, IPV4 } from '../net/headers.ts';
 import type { PacketParts } from './packet-view.ts';
+import type { ServiceAddresses } from './service-addresses.ts';
 import { nodeOfPodCidr, type Topology, type TopologyNode } from './topology.ts';
 
 /** What the network between nodes does to packets, beyond carrying them. */
@@ -29,26 +30,6 @@ export interface FabricDrop {
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** Addresses that services have outside of any node: VIPs and external IPs, each with its service's `namespace/name`. */
-export function serviceAddresses(objects: Iterable<RawObject>): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const object of objects) {
-    if (object.kind !== 'Service') continue;
-    const name = `${object.metadata.namespace ?? 'default'}/${object.metadata.name}`;
-    const spec = (object['spec'] ?? {}) as Raw;
-    const balancer = (((object['status'] ?? {}) as Raw)['loadBalancer'] ?? {}) as Raw;
-    const ingress = Array.isArray(balancer['ingress'])
-      ? (balancer['ingress'] as Raw[]).map((entry) => entry['ip'])
-      : [];
-    const external = Array.isArray(spec['externalIPs']) ? (spec['externalIPs'] as unknown[]) : [];
-    for (const text of [...ingress, ...external]) {
-      const address = typeof text === 'string' ? tryParseAddress(text) : undefined;
-      if (address !== undefined) found.set(formatAddress(address), name);
-    }
-  }
-  return found;
-}
-
 const L2_LEASE = /^cilium-l2announce-/;
 
 /** Which node holds a service's addresses on layer 2, by the Leases of L2 announcements: `namespace-name` to node. */
@@ -66,7 +47,7 @@ export function leaseHolders(objects: Iterable<RawObject>): Map<string, string> 
 export class Fabric {
   readonly rules: FabricRules;
   #topology: Topology;
-  #services: ReadonlyMap<string, string>;
+  #services: ServiceAddresses;
   #leases: ReadonlyMap<string, string>;
   /** Address text to the nodes that were said to announce it. */
   readonly #announced = new Map<string, readonly TopologyNode[]>();
@@ -75,17 +56,17 @@ export class Fabric {
   /** Changes where the routers send flows, as when one of them restarts. */
   ecmpSeed = 0;
 
-  constructor(topology: Topology, objects: readonly RawObject[], rules: FabricRules) {
+  constructor(topology: Topology, objects: readonly RawObject[], services: ServiceAddresses, rules: FabricRules) {
     this.rules = rules;
     this.#topology = topology;
-    this.#services = serviceAddresses(objects);
+    this.#services = services;
     this.#leases = leaseHolders(objects);
   }
 
   /** The cluster has changed. */
-  update(topology: Topology, objects: readonly RawObject[]): void {
+  update(topology: Topology, objects: readonly RawObject[], services: ServiceAddresses): void {
     this.#topology = topology;
-    this.#services = serviceAddresses(objects);
+    this.#services = services;
     this.#leases = leaseHolders(objects);
   }
 
@@ -117,7 +98,7 @@ export class Fabric {
 
   /** The service that has an address of its own, `namespace/name`. */
   serviceOf(address: IpAddress): string | undefined {
-    return this.#services.get(formatAddress(address));
+    return this.#services.outside.get(formatAddress(address));
   }
 
   /** Where a packet goes once it is on the network. */
@@ -140,7 +121,7 @@ export class Fabric {
     const text = formatAddress(address);
     const told = this.#announced.get(text);
     if (told !== undefined) return told;
-    const service = this.#services.get(text);
+    const service = this.#services.outside.get(text);
     if (service === undefined) return undefined;
     const holder = this.#topology.nodes.get(this.#leases.get(service.replace('/', '-')) ?? '');
     return holder === undefined ? [...this.#topology.nodes.values()] : [holder];

@@ -15,7 +15,9 @@ const listOf = (parent: Raw, key: string): readonly unknown[] => (Array.isArray(
  * control plane, that a packet meets no service there.
  */
 export class ServiceAddresses {
-  /** Canonical texts. */
+  /** Addresses that services have outside of any node, VIPs and external IPs: canonical texts, each with its service's `namespace/name`. */
+  readonly outside: Map<string, string> = new Map();
+  /** All, as canonical texts. */
   readonly #addresses = new Set<string>();
   /** NodePorts and hostPorts, which are at addresses of the node. */
   readonly #nodePorts = new Set<unknown>();
@@ -42,14 +44,15 @@ export class ServiceAddresses {
     return this.#nodePorts.has(parts.dport) && owns(destination);
   }
 
-  #addService(object: Raw): void {
+  #addService(object: RawObject): void {
+    const name = `${object.metadata.namespace ?? 'default'}/${object.metadata.name}`;
     const spec = recordOf(object, 'spec');
     const clusterIps = listOf(spec, 'clusterIPs');
     for (const text of clusterIps.length === 0 ? [spec['clusterIP']] : clusterIps) this.#addAddress(text);
-    for (const text of listOf(spec, 'externalIPs')) this.#addAddress(text);
     for (const entry of listOf(recordOf(recordOf(object, 'status'), 'loadBalancer'), 'ingress')) {
-      if (isRecord(entry)) this.#addAddress(entry['ip']);
+      if (isRecord(entry)) this.#addOutside(entry['ip'], name);
     }
+    for (const text of listOf(spec, 'externalIPs')) this.#addOutside(text, name);
     for (const port of listOf(spec, 'ports')) if (isRecord(port)) this.#nodePorts.add(port['nodePort']);
   }
 
@@ -62,6 +65,14 @@ export class ServiceAddresses {
         this.#addAddress(port['hostIP']);
       }
     }
+  }
+
+  #addOutside(text: unknown, service: string): void {
+    const address = typeof text === 'string' ? tryParseAddress(text) : undefined;
+    if (address === undefined) return;
+    const canonical = formatAddress(address);
+    this.outside.set(canonical, service);
+    this.#addresses.add(canonical);
   }
 
   #addAddress(text: unknown): void {
