@@ -16,7 +16,10 @@ function figuresOf(name: string, table: HashTable): Result[] {
   for (let row = table.nextRow(-1); row >= 0; row = table.nextRow(row)) probes[count++] = table.probesOf(row);
   let sum = 0;
   for (const one of probes) sum += one;
+  // What is neither rows nor index is made when an entry has to go for want of room, which none has here.
+  const slots = (table.byteLength - table.rows.byteLength) / Int32Array.BYTES_PER_ELEMENT;
   return [
+    counted(`${name}.load`, '%', (100 * table.size) / slots),
     summary(`${name}.probes`, 'probes', probes),
     counted(`${name}.probes.mean`, 'probes', sum / count),
     counted(`${name}.memory`, 'bytes/entry', table.byteLength / table.size),

@@ -1,4 +1,7 @@
-import { buildLookupTable, type MaglevBackend } from '../src/maglev/index.ts';
+import { MaglevTables, type TableBackend } from '../src/k8s/maglev-tables.ts';
+import { ScopedAddress } from '../src/k8s/model.ts';
+import { buildLookupTable, DEFAULT_HASH_SEED, type MaglevBackend } from '../src/maglev/index.ts';
+import { parseAddress, parseServiceProtocol } from '../src/net/index.ts';
 import { type Benchmark, seeded } from './measure.ts';
 
 /** Seeded backends of which no two share an address. */
@@ -21,9 +24,29 @@ const CASES: readonly (readonly [number, number])[] = [
   [131071, 1000],
 ];
 
+/** One of a service's backends gives way to another, and to and fro; the table is filled anew, as the control plane does it. */
+function rebuild(tableSize: number, count: number): Benchmark {
+  const all = maglevBackends(count + 1).map(({ id, address, port, protocol }): TableBackend => {
+    const at = new ScopedAddress(parseAddress(address as string), port, parseServiceProtocol(protocol), 0);
+    return { id, at, weight: 100 };
+  });
+  const sets = [all.slice(0, -1), all.slice(1)];
+  const tables = new MaglevTables(tableSize, DEFAULT_HASH_SEED);
+  const service = {};
+  return {
+    name: `maglev.rebuild.${tableSize}.${count}`,
+    operations: 2,
+    run: () => {
+      let sum = 0;
+      for (const set of sets) sum += tables.acquire(service, set).table[0]!;
+      return sum;
+    },
+  };
+}
+
 /** Whole table builds: checking, hashing, sorting and filling. */
 export function maglevBenchmarks(): Benchmark[] {
-  return [false, true].flatMap((weighted) =>
+  const builds = [false, true].flatMap((weighted) =>
     CASES.map(([tableSize, count]) => {
       const set = maglevBackends(count, weighted);
       const builds = Math.max(1, Math.round(40_000 / tableSize));
@@ -38,4 +61,5 @@ export function maglevBenchmarks(): Benchmark[] {
       };
     }),
   );
+  return [...builds, rebuild(16381, 100)];
 }

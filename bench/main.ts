@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { change, readMedians } from './compare.ts';
+import { change, mergeRuns, readMedians, readRun, type Run } from './compare.ts';
 import { eastWestBenchmarks } from './east-west.ts';
 import { labBenchmarks } from './lab.ts';
 import { conntrackBenchmarks } from './conntrack.ts';
@@ -14,6 +14,8 @@ import { peerBenchmarks } from './peers/index.ts';
 import { policyBenchmarks } from './policy.ts';
 import { readBenchmarks } from './read.ts';
 import { selectBenchmarks } from './select.ts';
+import { scaled } from './text.ts';
+import { renderTables, updateFiles } from './tables.ts';
 import { startupBenchmarks } from './startup.ts';
 
 /** Every group of benchmarks. A filter picks measurements, not groups: inputs of every group are made. */
@@ -40,6 +42,10 @@ const { values } = parseArgs({
     filter: { type: 'string', default: '' },
     /** The output of an earlier `--json`: changes are shown beside the figures. */
     compare: { type: 'string' },
+    /** The output of earlier `--json` runs in place of measuring. */
+    from: { type: 'string', multiple: true },
+    /** Writes the tables into README.md and docs/performance.md. */
+    update: { type: 'boolean', default: false },
   },
 });
 
@@ -51,37 +57,37 @@ function text(result: Result): string {
   return earlier === undefined ? line : `${line.padEnd(78)} ${change(result, earlier.get(result.name)).padStart(10)}`;
 }
 
-function scaled(value: number, unit: Result['unit']): string {
-  if (unit === 'bytes') return `${(value / 2 ** 20).toPrecision(3)} MiB`;
-  if (unit !== 'ns/op')
-    return `${value.toPrecision(3).replace(/\.0*$/, '')} ${unit === 'bytes/entry' ? 'B/entry' : unit}`;
-  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} ms`;
-  return value >= 1e3 ? `${(value / 1e3).toPrecision(3)} us` : `${value.toPrecision(3)} ns`;
-}
-
-const results: Result[] = [];
-for (const make of Object.values(GROUPS)) {
-  for (const benchmark of make()) {
-    if (!benchmark.name.includes(values.filter)) continue;
-    for (const result of await ('run' in benchmark ? measure(benchmark) : benchmark.figures())) {
-      results.push(result);
-      if (!values.json) process.stdout.write(`${text(result)}\n`);
+async function measureAll(): Promise<Run> {
+  const results: Result[] = [];
+  for (const make of Object.values(GROUPS)) {
+    for (const benchmark of make()) {
+      if (!benchmark.name.includes(values.filter)) continue;
+      for (const result of await ('run' in benchmark ? measure(benchmark) : benchmark.figures())) {
+        results.push(result);
+        if (!values.json) process.stdout.write(`${text(result)}\n`);
+      }
     }
   }
+  return { machine: `${cpus()[0]?.model ?? 'unknown'} x ${cpus().length}`, node: process.version, results };
 }
-const machine = `${cpus()[0]?.model ?? 'unknown'} x ${cpus().length}`;
+
+function tellChanges(results: readonly Result[], before: ReadonlyMap<string, number>): void {
+  process.stdout.write(
+    `changes of the median against ${values.compare}; ~ if the earlier one lies within the samples now\n`,
+  );
+  const gone = [...before.keys()].filter(
+    (name) => name.includes(values.filter) && !results.some((result) => result.name === name),
+  );
+  if (gone.length > 0) process.stdout.write(`not run any more: ${gone.join(', ')}\n`);
+}
+
+const run = values.from === undefined ? await measureAll() : mergeRuns(values.from.map(readRun));
+const tables = renderTables(run);
 if (values.json) {
-  const compared = results.map((result) => ({ ...result, before: earlier?.get(result.name) }));
-  process.stdout.write(`${JSON.stringify({ machine, node: process.version, results: compared }, undefined, 2)}\n`);
+  const results = run.results.map((result) => ({ ...result, before: earlier?.get(result.name) }));
+  process.stdout.write(`${JSON.stringify({ ...run, results }, undefined, 2)}\n`);
 } else {
-  process.stdout.write(`\n${machine}, Node ${process.version}; median (min .. max) per operation\n`);
-  if (earlier !== undefined) {
-    process.stdout.write(
-      `changes of the median against ${values.compare}; ~ if the earlier one lies within the samples now\n`,
-    );
-    const gone = [...earlier.keys()].filter(
-      (name) => name.includes(values.filter) && !results.some((result) => result.name === name),
-    );
-    if (gone.length > 0) process.stdout.write(`not run any more: ${gone.join(', ')}\n`);
-  }
+  for (const table of tables.values()) process.stdout.write(`\n${table}\n`);
+  if (earlier !== undefined) tellChanges(run.results, earlier);
 }
+if (values.update) updateFiles(['README.md', 'docs/performance.md'], tables);

@@ -2,7 +2,7 @@
 export interface Result {
   readonly name: string;
   /** Times are in nanoseconds per operation; what else is reported has a unit of its own. */
-  readonly unit: 'ns/op' | 'bytes' | 'bytes/entry' | 'probes' | 'collections';
+  readonly unit: 'ns/op' | 'bytes' | 'bytes/entry' | 'probes' | '%' | 'collections';
   readonly median: number;
   readonly min: number;
   readonly max: number;

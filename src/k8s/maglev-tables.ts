@@ -1,6 +1,8 @@
 import { type HashSeeds, parseHashSeed } from '../hash/seed.ts';
-import { prepareBackends, tableOf } from '../maglev/table.ts';
+import { Scope } from '../lb/layout.ts';
 import type { MaglevTableSource } from '../lb/maglev-map.ts';
+import { backendHashString } from '../maglev/backend.ts';
+import { type PreparedBackends, prepareNamed, tableOf } from '../maglev/table.ts';
 import { protocolName } from '../net/protocol.ts';
 import type { ScopedAddress } from './model.ts';
 
@@ -15,16 +17,29 @@ export interface TableBackend {
 class Shared implements MaglevTableSource {
   readonly key: string;
   users = 0;
-  readonly #build: () => Uint32Array;
+  /** Hashes of its backends; until it is filled, those of the table that it replaced. */
+  prepared: PreparedBackends | undefined;
+  readonly #prepare: (before: PreparedBackends | undefined) => PreparedBackends;
+  readonly #size: number;
   #table: Uint32Array | undefined;
 
-  constructor(key: string, build: () => Uint32Array) {
+  constructor(
+    key: string,
+    size: number,
+    before: PreparedBackends | undefined,
+    prepare: (before: PreparedBackends | undefined) => PreparedBackends,
+  ) {
     this.key = key;
-    this.#build = build;
+    this.#size = size;
+    this.prepared = before;
+    this.#prepare = prepare;
   }
 
   get table(): Uint32Array {
-    this.#table ??= this.#build();
+    if (this.#table === undefined) {
+      this.prepared = this.#prepare(this.prepared);
+      this.#table = tableOf(this.prepared, this.#size);
+    }
     return this.#table;
   }
 }
@@ -35,6 +50,8 @@ export class MaglevTables {
   readonly #seeds: HashSeeds;
   readonly #tables = new Map<string, Shared>();
   readonly #byUser = new Map<object, Shared>();
+  /** Texts that backends are hashed by: a backend is in many tables, and in each anew when another one changes. */
+  readonly #texts = new WeakMap<ScopedAddress, string>();
   /** Tables defined so far; each is filled when it is first looked at. */
   built = 0;
 
@@ -51,7 +68,7 @@ export class MaglevTables {
     let shared = this.#tables.get(key);
     if (shared === undefined) {
       this.built++;
-      shared = new Shared(key, () => this.#build(backends));
+      shared = new Shared(key, this.#size, held?.prepared, (before) => this.#prepare(backends, before));
       this.#tables.set(key, shared);
     }
     shared.users++;
@@ -68,16 +85,25 @@ export class MaglevTables {
     if (held.users === 0) this.#tables.delete(held.key);
   }
 
-  #build(backends: readonly TableBackend[]): Uint32Array {
-    const list = backends.map(({ id, at, weight }) => ({
-      id,
-      address: at.address,
-      port: at.port,
-      protocol: protocolName(at.protocol),
-      scope: at.scope === 0 ? ('external' as const) : ('internal' as const),
-      weight,
-    }));
-    return tableOf(prepareBackends(list, this.#seeds.murmur), this.#size);
+  #prepare(backends: readonly TableBackend[], before: PreparedBackends | undefined): PreparedBackends {
+    const named = backends.map(({ id, at, weight }) => ({ id, weight, text: this.#textOf(at) }));
+    return prepareNamed(named, this.#seeds.murmur, before);
+  }
+
+  #textOf(at: ScopedAddress): string {
+    let text = this.#texts.get(at);
+    if (text === undefined) {
+      const { address, port, protocol, scope } = at;
+      text = backendHashString({
+        id: 0,
+        address,
+        port,
+        protocol: protocolName(protocol),
+        scope: scope === Scope.EXTERNAL ? 'external' : 'internal',
+      });
+      this.#texts.set(at, text);
+    }
+    return text;
   }
 }
 

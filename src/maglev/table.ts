@@ -23,6 +23,13 @@ export interface PreparedBackends {
   readonly texts: readonly string[];
 }
 
+/** A backend whose text (`backendHashString`) is at hand. */
+export interface NamedBackend {
+  readonly id: number;
+  readonly weight: number;
+  readonly text: string;
+}
+
 /** Checks, sorts and hashes backends. @throws LbtwinError with the path `backends[i]…`; see `buildLookupTable` */
 export function prepareBackends(backends: readonly MaglevBackend[], murmurSeed: number): PreparedBackends {
   if (backends.length === 0) {
@@ -31,31 +38,55 @@ export function prepareBackends(backends: readonly MaglevBackend[], murmurSeed: 
       allowed: 'one or more',
     });
   }
-  const texts = backends.map((backend, i) => withPath(['backends', i], () => textOf(backend)));
-  const order = texts.map((_, i) => i).sort((a, b) => (texts[a]! < texts[b]! ? -1 : texts[a]! > texts[b]! ? 1 : 0));
+  const named = backends.map((backend, i): NamedBackend => {
+    const { id, weight = DEFAULT_WEIGHT } = backend;
+    return { id, weight, text: withPath(['backends', i], () => textOf(backend)) };
+  });
+  return prepareNamed(named, murmurSeed);
+}
+
+/**
+ * Sorts and hashes backends; they are taken as checked.
+ * @param before what was prepared with the same seed: texts that it has are not hashed again
+ * @throws LbtwinError `undecided-order`
+ */
+export function prepareNamed(
+  backends: readonly NamedBackend[],
+  murmurSeed: number,
+  before?: PreparedBackends,
+): PreparedBackends {
+  const order = backends.map((_, i) => i).sort((a, b) => compareText(backends[a]!.text, backends[b]!.text));
   const count = order.length;
   const ids = new Uint32Array(count);
   const weights = new Uint16Array(count);
   const hashes = new Uint32Array(count * HASH_WORDS);
+  const known = before?.texts ?? [];
+  // Both lists are sorted: one pass over the known ones is enough.
+  let next = 0;
   order.forEach((from, to) => {
-    const { id, weight = DEFAULT_WEIGHT } = backends[from]!;
+    const { id, weight, text } = backends[from]!;
     ids[to] = id;
     weights[to] = weight;
-    const twin = to > 0 && texts[order[to - 1]!] === texts[from];
+    const twin = to > 0 && backends[order[to - 1]!]!.text === text;
     if (twin && count > STABLE_SORT_LIMIT && (ids[to - 1] !== id || weights[to - 1] !== weight)) {
       throw new LbtwinError(
         'undecided-order',
-        `two backends share the text ${texts[from]!}: which comes first is not defined`,
+        `two backends share the text ${text}: which comes first is not defined`,
         {
           path: ['backends', from],
           allowed: `equal backends among at most ${STABLE_SORT_LIMIT}`,
         },
       );
     }
-    hashBackendText(texts[from]!, murmurSeed, hashes, to * HASH_WORDS);
+    while (next < known.length && known[next]! < text) next++;
+    const at = to * HASH_WORDS;
+    if (known[next] !== text) hashBackendText(text, murmurSeed, hashes, at);
+    else for (let word = 0; word < HASH_WORDS; word++) hashes[at + word] = before!.hashes[next * HASH_WORDS + word]!;
   });
-  return { ids, hashes, weights, texts: order.map((i) => texts[i]!) };
+  return { ids, hashes, weights, texts: order.map((i) => backends[i]!.text) };
 }
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function textOf(backend: MaglevBackend): string {
   const { id, weight = DEFAULT_WEIGHT } = backend;

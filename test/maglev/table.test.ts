@@ -1,3 +1,4 @@
+import { prepareNamed } from '../../src/maglev/table.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -100,6 +101,21 @@ describe('laws of the table', () => {
         fc.pre(sum < 2 * set.length);
         const plain = set.map((b) => ({ ...b, weight: 1 }));
         expect(buildLookupTable(set, { tableSize: M })).toEqual(buildLookupTable(plain, { tableSize: M }));
+      }),
+    );
+  });
+
+  it('hashes known before change nothing, whichever they are', () => {
+    const { murmur } = parseHashSeed('JLfvgnHc2kaSUFaI');
+    const named = fc
+      .uniqueArray(fc.nat({ max: 60 }), { maxLength: 40 })
+      .map((hosts) =>
+        hosts.map((host, i) => ({ id: i + 1, weight: 100, text: `[10.0.0.${host}:80/TCP,State:active]` })),
+      );
+    fc.assert(
+      fc.property(named, named, (set, others) => {
+        const before = prepareNamed(others, murmur);
+        expect(prepareNamed(set, murmur, before)).toEqual(prepareNamed(set, murmur));
       }),
     );
   });
