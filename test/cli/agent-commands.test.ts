@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lbtwin-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const { write } = testFiles();
 
 const NODE = ['-f', 'examples/shop.yaml', '--node', 'worker-a1'];
 
@@ -64,22 +61,19 @@ describe('lbtwin service list', () => {
   });
 
   it('adopts live ids, from either listing, and gives new ones to what is not in it', async () => {
-    const pasted = join(folder, 'ids.txt');
-    writeFileSync(
-      pasted,
+    const pasted = write(
+      'ids.txt',
       '700    10.96.20.70:25/TCP    ClusterIP   \n10.96.0.1:443/TCP (0)   0.0.0.0:0 (44) (0) [ClusterIP]\n',
     );
     const out = await print('service list', '--ids-from', pasted);
     expect(out).toMatch(/^700 +10\.96\.20\.70:25\/TCP /m);
     expect(out).toMatch(/^44 +10\.96\.0\.1:443\/TCP /m);
     expect(out).toMatch(/^1 +\S+ /m);
-    const list = join(folder, 'list.txt');
-    writeFileSync(list, await print('bpf lb list', '--ids-from', pasted));
+    const list = write('list.txt', await print('bpf lb list', '--ids-from', pasted));
     expect(await print('bpf lb list', '--revnat', '--ids-from', list)).toBe(
       await print('bpf lb list', '--revnat', '--ids-from', pasted),
     );
-    const empty = join(folder, 'none.txt');
-    writeFileSync(empty, 'nothing here\n');
+    const empty = write('none.txt', 'nothing here\n');
     expect(await runCli(['service', 'list', ...NODE, '--ids-from', empty])).toMatchObject({
       code: 2,
       err: expect.stringContaining('no service ids in it (allowed: the output of') as string,
@@ -170,10 +164,9 @@ describe('commands about one node, bad input', () => {
   });
 
   it('reports an address that two services claim, as the agent would', async () => {
-    const path = join(folder, 'thief.yaml');
     const thief =
       'apiVersion: v1\nkind: Service\nmetadata: {name: thief, namespace: shop}\nspec: {clusterIP: 10.96.20.10, ports: [{port: 80}]}\n';
-    writeFileSync(path, thief);
+    const path = write('thief.yaml', thief);
     const { err } = await runCli(['service', 'list', ...NODE, '-f', path]);
     expect(err).toMatch(/thief\.yaml:1:1: Service shop\/thief: 10\.96\.20\.10:80\/TCP belongs to shop\/web/);
   });

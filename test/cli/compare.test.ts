@@ -1,19 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lbtwin-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const { write } = testFiles();
 
 const shop = readFileSync('examples/shop.yaml', 'utf8');
-
-function write(name: string, text: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
 
 /** The shop without one endpoint. */
 function without(address: string): string {

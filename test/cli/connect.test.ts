@@ -1,11 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lbtwin-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const { write } = testFiles();
 
 const SHOP = ['-f', 'examples/shop.yaml'];
 const DEBUG = [...SHOP, '--pod', 'shop/debug'];
@@ -107,13 +105,12 @@ describe('lbtwin connect', () => {
   });
 
   it('tells a UDP socket that sticks to a dead backend, and one that does not', async () => {
-    const after = join(folder, 'after.yaml');
     const shop = readFileSync('examples/shop.yaml', 'utf8');
     const dns =
       /  - addresses:\n    - (10\.244\.3\.\d+)\n(?:    .*\n)+?      name: coredns(?:.*\n)+?    zone: eu-west-1b\n/.exec(
         shop,
       )!;
-    writeFileSync(after, shop.replace(dns[0], ''));
+    const after = write('after.yaml', shop.replace(dns[0], ''));
     const udp = ['--to', '10.96.0.10:53/UDP', '--after', after];
     const stuck = await ask(...DEBUG, ...udp, '--socket-cookie', '7');
     expect(stuck).toMatchObject({
@@ -152,9 +149,8 @@ describe('lbtwin connect, bad input', () => {
   });
 
   it('a destination of a family that the pod does not have', async () => {
-    const path = join(folder, 'v4.yaml');
-    writeFileSync(
-      path,
+    const path = write(
+      'v4.yaml',
       'apiVersion: v1\nkind: Pod\nmetadata: {name: old, namespace: shop}\nspec: {nodeName: node-1}\nstatus: {phase: Running, podIP: 10.0.0.5}\n',
     );
     const { code, err } = await connect('-f', path, '--pod', 'shop/old', '--to', '[fd00::1]:80');

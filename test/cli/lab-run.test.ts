@@ -1,15 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Io } from '../../src/cli/io.ts';
 import type { LabJob, LabResult } from '../../src/cli/lab/perform.ts';
 import { runLabJobs } from '../../src/cli/lab/pool.ts';
 import { Progress } from '../../src/cli/lab/progress.ts';
 import type { TrialSpec } from '../../src/lab/index.ts';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
 const spec: TrialSpec = {
@@ -24,12 +22,10 @@ const jobs: LabJob[] = Array.from({ length: 12 }, (_, i) => ({ kind: 'trials', s
 
 describe('jobs in threads', () => {
   // A thread runs JavaScript: the worker is bundled as a build would emit it.
-  const folder = mkdtempSync(join(tmpdir(), 'lbtwin-worker-'));
-  const outfile = join(folder, 'worker.mjs');
+  const outfile = testFiles().path('worker.mjs');
   beforeAll(async () => {
     await build({ entryPoints: ['src/cli/lab/worker.ts'], bundle: true, platform: 'node', format: 'esm', outfile });
   });
-  afterAll(() => rmSync(folder, { recursive: true }));
 
   const run = async (list: readonly LabJob[], threads: number): Promise<(LabResult | undefined)[]> => {
     const results: (LabResult | undefined)[] = list.map(() => undefined);

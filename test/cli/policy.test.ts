@@ -1,7 +1,5 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
 const SHOP = ['-f', 'examples/policy.yaml'];
@@ -9,11 +7,7 @@ const SHOP = ['-f', 'examples/policy.yaml'];
 const policy = async (...words: string[]): Promise<{ code: number; out: string; err: string }> =>
   runCli(['policy', ...words]);
 
-const file = (name: string, text: string): string => {
-  const path = join(mkdtempSync(join(tmpdir(), 'policy-')), name);
-  writeFileSync(path, text);
-  return path;
-};
+const { write: file } = testFiles();
 
 describe('lbtwin policy check', () => {
   it('names the deciding rules on both sides', async () => {

@@ -1,17 +1,9 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lbtwin-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const file = (name: string, content: string | Uint8Array): string => {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-};
+const { path: pathOf, write: file } = testFiles();
 
 const ask = (from: string, to: string, ...more: string[]): ReturnType<typeof runCli> =>
   runCli(['select', '-f', 'examples/shop.yaml', '--from', from, '--to', to, ...more]);
@@ -235,7 +227,7 @@ describe('lbtwin select, bad files', () => {
 
   it('names a missing file, and those that are near', async () => {
     file('shop-1.yaml', 'x');
-    const { code, err } = await select(join(folder, 'shop-2.yaml'));
+    const { code, err } = await select(pathOf('shop-2.yaml'));
     expect(code).toBe(2);
     expect(err).toMatch(/shop-2\.yaml: no such file; did you mean shop-1\.yaml/);
   });
@@ -294,12 +286,11 @@ describe('lbtwin select, bad files', () => {
     utf16.set([0xff, 0xfe]);
     for (let i = 0; i < text.length; i++) utf16[2 + 2 * i] = text.charCodeAt(i);
     expect((await select(file('utf16.yaml', utf16))).out).toContain('shop/web');
-    const folder = mkdtempSync(join(tmpdir(), 'lbtwin-folder-'));
-    copyFileSync('examples/shop.yaml', join(folder, 'shop.yaml'));
+    file('folder/shop.yaml', readFileSync('examples/shop.yaml', 'utf8'));
+    const folder = pathOf('folder');
     expect((await runCli(['select', '-f', folder, '--from', '198.51.100.7:1', '--to', '203.0.113.10:80'])).code).toBe(
       0,
     );
-    rmSync(folder, { recursive: true });
     expect((await select('test')).err).toContain('no .yaml, .yml or .json file in this folder');
   });
 });

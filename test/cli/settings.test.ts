@@ -1,19 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { testFiles } from '../support/files.ts';
 import { runCli } from './run-cli.ts';
 
-let dir: string;
-const file = (name: string, text: string): string => {
-  const path = join(dir, name);
-  writeFileSync(path, text);
-  return path;
-};
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'lbtwin-settings-'));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
+const { path: pathOf, write: file } = testFiles();
 
 describe('config', () => {
   it('explain: by Helm value, key and flag; a group; near matches', async () => {
@@ -191,9 +180,8 @@ describe('validate', () => {
 
 describe('cni, units, installation', () => {
   it('cni render: a dry run over a folder', async () => {
-    const net = join(dir, 'net.d');
-    mkdirSync(net);
-    writeFileSync(join(net, '10-calico.conflist'), '{"name":"k8s-pod-network","plugins":[{"type":"calico"}]}');
+    const net = pathOf('net.d');
+    file('net.d/10-calico.conflist', '{"name":"k8s-pod-network","plugins":[{"type":"calico"}]}');
     const { code, out } = await runCli(['cni', 'render', '--set', 'cni.chainingTarget=k8s-pod-network', '--dir', net]);
     expect(code).toBe(0);
     expect(out).toContain('"chaining-mode": "generic-veth"');
@@ -212,7 +200,7 @@ describe('cni, units, installation', () => {
       'json',
     ]);
     expect(JSON.parse(copied.out)).toMatchObject({ text: '{}', file: '05-cilium.conflist' });
-    expect((await runCli(['cni', 'render', '--dir', join(dir, 'nothing')])).code).toBe(2);
+    expect((await runCli(['cni', 'render', '--dir', pathOf('nothing')])).code).toBe(2);
   });
 
   it('mount-unit and its check', async () => {

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type PacketReplay,
   packetTrace,
@@ -13,13 +10,14 @@ import {
 } from '../../../src/cli/replay/index.ts';
 import { seededRandom } from '../../../src/hash/random.ts';
 import { defineService, packTuples, selectBackends, type ServiceSpec } from '../../../src/index.ts';
+import { testFiles } from '../../support/files.ts';
 import type { TestNode } from './node.ts';
 import { errors, replies, requests } from './traffic.ts';
 
 // A thread runs JavaScript: worker and node are bundled as a build would emit them.
-const folder = mkdtempSync(join(tmpdir(), 'lbtwin-replay-'));
-const worker = pathToFileURL(join(folder, 'worker.mjs'));
-const module = pathToFileURL(join(folder, 'node.mjs'));
+const { path: pathOf } = testFiles();
+const worker = pathToFileURL(pathOf('worker.mjs'));
+const module = pathToFileURL(pathOf('node.mjs'));
 beforeAll(async () => {
   const entryPoints = { worker: 'src/cli/replay/worker.ts', node: 'test/cli/replay/node.ts' };
   await build({
@@ -27,11 +25,10 @@ beforeAll(async () => {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    outdir: folder,
+    outdir: pathOf('.'),
     outExtension: { '.js': '.mjs' },
   });
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('tuples', () => {
   const random = seededRandom(5);
