@@ -102,7 +102,12 @@ export function parseCommandLine(words: readonly string[], specs: OptionSpecs): 
   try {
     ({ tokens } = parseArgs({ args: [...words], options, allowPositionals: true, strict: true, tokens: true }));
   } catch (error) {
-    const text = error instanceof Error ? error.message.split(/\.(?:\s|$)/)[0]! : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const dashed = /^Option '([^']*)' argument is ambiguous[^]*use '([^=']*)=/.exec(message);
+    if (dashed !== null) {
+      throw usageError(`${dashed[1]}: its value is missing or begins with a dash`, `${dashed[2]}=VALUE`);
+    }
+    const text = message.split(/\.(?:\s|$)/)[0]!;
     const unknown = /^Unknown option '--([^']*)'/.exec(text)?.[1];
     const hint =
       unknown === undefined ? '' : didYouMean(nearest(unknown, Object.keys(specs)).map((name) => `--${name}`));

@@ -6,10 +6,10 @@ import { BackendState, Scope } from '../lb/layout.ts';
 import type { TraceEvent } from '../lb/trace.ts';
 import { type Family, formatAddress } from '../net/address.ts';
 import { formatEndpoint, formatL4Address } from '../net/endpoint.ts';
-import { nearest } from '../text/nearest.ts';
 import { Cluster } from './cluster.ts';
 import type { Journey, Outcome } from './journey.ts';
 import { clientNodes, externalClient, type Offer, type Target, targetsAt } from './matrix-targets.ts';
+import { nodeNamed, unknownName } from './party.ts';
 import { nodeAddress, podAddress, type TopologyNode, type TopologyPod } from './topology.ts';
 
 export type MatrixClient = 'pod' | 'host' | 'external';
@@ -50,6 +50,8 @@ export interface MatrixOptions {
   readonly config?: ConfigInput;
   /** Only this service, `namespace/name`. */
   readonly service?: string | undefined;
+  /** Only clients at this node. */
+  readonly node?: string | undefined;
 }
 
 export interface Matrix {
@@ -65,7 +67,7 @@ const DRAWN = valuesSource({ loadBalancer: { algorithm: 'random' } }, 'for listi
 /**
  * Sends a packet from every kind of client on every node to every frontend and tells who may answer, as whom the backend sees the client, and
  * what happens when nobody can.
- * @throws LbtwinError `unknown-service`, and those of `Cluster.fromKubernetes`
+ * @throws LbtwinError `unknown-service`, `unknown-node`, `no-nodes`, `no-frontends`, and those of `Cluster.fromKubernetes`
  */
 export function serviceMatrix(objects: readonly RawObject[], options: MatrixOptions = {}): Matrix {
   const config = options.config ?? {};
@@ -73,7 +75,7 @@ export function serviceMatrix(objects: readonly RawObject[], options: MatrixOpti
   const open = config.configMap === undefined && (config.values ?? []).length === 0 && !hasConfigMap(objects);
   const values = [...(open ? [ASSUMED_VALUES] : (config.values ?? [])), DRAWN];
   const cluster = Cluster.fromKubernetes(objects, { config: { ...config, values } });
-  const rows = new MatrixRun(cluster).rows(options.service);
+  const rows = new MatrixRun(cluster, options.node).rows(options.service);
   return { rows, configuration: origin, assumptions: cluster.assumptions };
 }
 
@@ -89,10 +91,17 @@ interface Question extends Offer {
 class MatrixRun {
   readonly #cluster: Cluster;
   readonly #nodes: readonly TopologyNode[];
+  readonly #only: TopologyNode | undefined;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, only: string | undefined) {
     this.#cluster = cluster;
     this.#nodes = [...cluster.topology.nodes.values()];
+    this.#only = only === undefined ? undefined : nodeNamed(cluster.topology, only);
+    if (this.#nodes.length === 0) {
+      throw new LbtwinError('no-nodes', 'there is no node to ask from', {
+        allowed: 'objects with Nodes, or with Pods or EndpointSlices that name theirs',
+      });
+    }
   }
 
   rows(service: string | undefined): MatrixRow[] {
@@ -100,16 +109,23 @@ class MatrixRun {
       this.#nodes.flatMap(({ name }) => this.#cluster.node(name).plane.services.map((one) => one.name)),
     );
     if (service !== undefined && !names.has(service)) {
-      const near = nearest(service, names);
-      throw new LbtwinError('unknown-service', `there is no service ${JSON.stringify(service)}`, {
-        allowed: (near.length > 0 ? near : [...names].sort().slice(0, 12)).join(', '),
-      });
+      throw unknownName('unknown-service', 'service', service, [...names].sort());
     }
     const rows: MatrixRow[] = [];
     for (const name of service === undefined ? [...names].sort() : [service]) {
       for (const offer of this.#offers(name)) {
         for (const question of this.#questions(name, offer)) rows.push(...this.#rowsOf(question));
       }
+    }
+    if (rows.length === 0) {
+      throw new LbtwinError(
+        'no-frontends',
+        `${service === undefined ? 'no service has an' : `${service} has no`} address to call`,
+        {
+          allowed:
+            'services with a cluster IP, a NodePort, an external or a load balancer address; pods with hostPorts',
+        },
+      );
     }
     return rows;
   }
@@ -128,7 +144,7 @@ class MatrixRun {
 
   *#questions(service: string, offer: Offer): Iterable<Question> {
     const { topology } = this.#cluster;
-    for (const node of clientNodes(offer, topology)) {
+    for (const node of this.#only === undefined ? clientNodes(offer, topology) : [this.#only]) {
       const frontend = this.#cluster.node((offer.home ?? node).name).plane.frontend(offer.key);
       // The address may be another service's here: of one that is not exposed on every node.
       if (frontend?.entry.name !== service) continue;

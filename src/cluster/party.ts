@@ -1,6 +1,6 @@
 import { LbtwinError } from '../errors.ts';
-import { parseAddress, type IpAddress } from '../net/address.ts';
-import { parseEndpoint, parsePort } from '../net/endpoint.ts';
+import { parseAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
+import { parseEndpoint, parsePort, splitProtocol } from '../net/endpoint.ts';
 import { parseProtocol, Protocol } from '../net/protocol.ts';
 import { didYouMean, nearest } from '../text/nearest.ts';
 import type { Topology, TopologyNode, TopologyPod } from './topology.ts';
@@ -28,8 +28,11 @@ export function nodeNamed(topology: Topology, name: string): TopologyNode {
 
 export function podNamed(topology: Topology, name: string): TopologyPod {
   const pod = topology.pods.get(name);
-  if (pod === undefined) throw unknownName('unknown-pod', 'pod', name, topology.pods.keys());
-  return pod;
+  if (pod !== undefined) return pod;
+  // The namespace may be what is wrong, or was left out.
+  const bare = name.slice(name.indexOf('/'));
+  const elsewhere = [...topology.pods.keys()].filter((one) => one.endsWith(bare));
+  throw unknownName('unknown-pod', 'pod', name, elsewhere.length > 0 ? elsewhere : topology.pods.keys());
 }
 
 /** `name` and `name:port`: names of nodes and pods hold no colon. */
@@ -83,11 +86,15 @@ export interface Target {
  * @throws LbtwinError `invalid-endpoint`, `invalid-address`, `invalid-port`, `unknown-protocol`
  */
 export function parseTarget(text: string, protocol?: string): Target {
-  const slash = text.indexOf('/');
-  const number = parseProtocol(slash < 0 ? (protocol ?? 'TCP') : text.slice(slash + 1));
-  const place = slash < 0 ? text : text.slice(0, slash);
+  const [place, named = protocol ?? 'TCP'] = splitProtocol(text);
+  const number = parseProtocol(named);
   if (number === Protocol.ICMP || number === Protocol.ICMPV6) {
-    const address = parseAddress(place.replace(/^\[(.*)\]$/, '$1'));
+    const address = tryParseAddress(place.replace(/^\[(.*)\]$/, '$1'));
+    if (address === undefined) {
+      throw new LbtwinError('invalid-address', `${JSON.stringify(place)} is not an IP address, and ICMP has no ports`, {
+        allowed: 'ADDRESS/ICMP',
+      });
+    }
     return { address, port: 0, protocol: address.family === 4 ? Protocol.ICMP : Protocol.ICMPV6 };
   }
   return { ...parseEndpoint(place), protocol: number };

@@ -42,11 +42,19 @@ export function parsePortRange(text: string): PortSpan {
   });
 }
 
+/** `web`, `shop/web:80`, `web.shop.svc:80`: what people have at hand. */
+const NAME = /^[a-z][^:[\]]*(?::[^:]*)?$/i;
+
 /**
  * `10.0.0.1:80`, `[fd00::1]:80`; an IPv6 address with a port needs its brackets.
  * @throws LbtwinError `invalid-endpoint`, `invalid-address`, `invalid-port`
  */
 export function parseEndpoint(text: string): Endpoint {
+  if (typeof text === 'string' && NAME.test(text)) {
+    throw new LbtwinError('invalid-endpoint', `${JSON.stringify(text)} is a name, not an address`, {
+      allowed: 'IPV4:PORT or [IPV6]:PORT',
+    });
+  }
   const match = typeof text === 'string' ? /^(?:\[([^\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(text) : null;
   if (match === null) {
     throw new LbtwinError('invalid-endpoint', `${JSON.stringify(text)} is not an address with a port`, {
@@ -68,8 +76,8 @@ export function parseEndpoint(text: string): Endpoint {
  * @throws LbtwinError `invalid-endpoint`, `invalid-address`, `invalid-port`, `unknown-protocol`
  */
 export function parseL4Address(text: string, defaultProtocol?: number): L4Address {
-  const slash = typeof text === 'string' ? text.indexOf('/') : -1;
-  if (slash < 0) {
+  const [place, protocol] = splitProtocol(text);
+  if (protocol === undefined) {
     if (defaultProtocol === undefined) {
       throw new LbtwinError('invalid-endpoint', `${JSON.stringify(text)} has no protocol`, {
         allowed: 'IPV4:PORT/PROTO or [IPV6]:PORT/PROTO',
@@ -77,8 +85,14 @@ export function parseL4Address(text: string, defaultProtocol?: number): L4Addres
     }
     return { ...parseEndpoint(text), protocol: defaultProtocol };
   }
-  const endpoint = parseEndpoint(text.slice(0, slash));
-  return { ...endpoint, protocol: parseServiceProtocol(text.slice(slash + 1)) };
+  return { ...parseEndpoint(place), protocol: parseServiceProtocol(protocol) };
+}
+
+/** What is before and after the slash of `10.0.0.1:80/TCP`. A port after it, as in `shop/web:80`, makes it a name and no protocol. */
+export function splitProtocol(text: string): [place: string, protocol: string | undefined] {
+  const slash = typeof text === 'string' ? text.indexOf('/') : -1;
+  const isProtocol = slash >= 0 && !text.includes(':', slash);
+  return isProtocol ? [text.slice(0, slash), text.slice(slash + 1)] : [text, undefined];
 }
 
 export const formatEndpoint = (endpoint: Endpoint): string =>

@@ -134,6 +134,17 @@ describe('lbtwin connect, bad input', () => {
     [['--pod', 'shop/debug', '--node', 'worker-a1', '--to', '10.96.0.10:53'], /pod shop\/debug runs on worker-b2/],
     [['--pod', 'shop/debug', '--host', '--to', '10.96.0.10:53'], /--pod and --host exclude each other/],
     [['--to', '10.96.0.10:53'], /who calls\?/],
+    [['--to', '10.96.0.10:53', '--host'], /--host: of which node\? \(allowed: --node NAME with it\)/],
+    [['--pod', 'debug', '--to', '10.96.0.10:53'], /there is no pod "default\/debug".*shop\/debug/],
+    [['--pod', 'shop/debug', '--to', 'shop/web:80'], /--to: "shop\/web:80" is a name, not an address/],
+    [
+      ['--pod', 'shop/debug', '--to', '10.96.0.10:53/ICMP'],
+      /"10\.96\.0\.10:53" is not an IP address, and ICMP has no ports/,
+    ],
+    [
+      ['--pod', 'shop/debug', '--to', '10.96.0.10:53', '--random', '-1'],
+      /--random: its value is missing or begins with a dash/,
+    ],
     [['--pod', 'shop/debug'], /--to is missing/],
     [['--pod', 'shop/debug', '--to', '10.96.0.10:65536'], /--to: 65536 is not a port number/],
     [['--pod', 'shop/debug', '--to', '10.96.0.10:53', '--udp-sendto'], /sendto\(\) with an address is for UDP/],

@@ -155,12 +155,28 @@ describe('lbtwin select', () => {
   });
 });
 
+describe('lbtwin select, clients by name', () => {
+  it.each([
+    ['pod:shop/debug:40000', '10.244.4.24:40000'],
+    ['node:worker-a1', '192.168.10.11'],
+    ['external:198.51.100.7:40000', '198.51.100.7:40000'],
+  ])('%s answers like %s', async (name, address) => {
+    const named = await ask(name, '10.96.20.50:80');
+    expect(named.code).toBe(0);
+    expect(named.out).toBe((await ask(address, '10.96.20.50:80')).out);
+  });
+});
+
 describe('lbtwin select, bad command lines', () => {
   it.each([
     ['198.51.100.7:65536', '203.0.113.10:80', /^lbtwin: --from: 65536 is not a port number \(allowed: 0\.\.65535\)\n$/],
     ['198.51.100.7:http', '203.0.113.10:80', /--from: "http" is not a port number/],
     ['198.51.100.7', '203.0.113.10:65536', /--to: 65536 is not a port number/],
     ['198.51.100.7', '203.0.113.10', /--to: "203\.0\.113\.10" is not an address with a port/],
+    ['198.51.100.7', 'shop/web:80', /--to: "shop\/web:80" is a name, not an address \(allowed: IPV4:PORT or/],
+    ['198.51.100.7', 'web.shop.svc:80/TCP', /--to: "web\.shop\.svc:80" is a name, not an address/],
+    ['pod:shop/debgu', '203.0.113.10:80', /there is no pod "shop\/debgu"; did you mean shop\/debug/],
+    ['pod:shop/db-0', '[2001:db8::10]:80', /--from: pod:shop\/db-0 has no IPv6 address/],
     [
       '2001:db8::1',
       '203.0.113.10:80',

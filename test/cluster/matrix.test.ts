@@ -132,7 +132,34 @@ describe('serviceMatrix', () => {
 
   it('refuses a service that does not exist, with those that are near', () => {
     expect(() => serviceMatrix(readObjects('t', cluster('Local', 'Local')).objects, { service: 'x/t' })).toThrow(
-      'there is no service "x/t" (allowed: x/s)',
+      'there is no service "x/t"; did you mean x/s?',
     );
+  });
+
+  it('asks at one node alone, also for a hostPort that another one has', () => {
+    const pod = `apiVersion: v1
+kind: Pod
+metadata: {name: hp, namespace: x, uid: u}
+spec: {nodeName: node-a, containers: [{name: c, ports: [{containerPort: 80, hostPort: 8080}]}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.5}]}
+`;
+    const { objects } = readObjects('t', `${cluster('Local', 'Cluster')}---\n${pod}`);
+    const { rows } = serviceMatrix(objects, { node: 'node-c' });
+    expect(new Set(rows.map(({ node }) => node))).toEqual(new Set(['node-c']));
+    const hostPort = rows.filter(({ type }) => type === 'HostPort');
+    expect(hostPort.map(({ client, target, translatedOn }) => [client, target, translatedOn])).toEqual([
+      ['pod', 'other node', 'node-a'],
+      ['host', 'other node', 'node-a'],
+    ]);
+    expect(() => serviceMatrix(objects, { node: 'node-x' })).toThrow('there is no node "node-x"; did you mean node-a');
+  });
+
+  it('refuses objects without a node, and services that nobody can call', () => {
+    const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: x}\nspec: {clusterIP: None}\n';
+    const node = 'apiVersion: v1\nkind: Node\nmetadata: {name: one}\n';
+    expect(() => serviceMatrix(readObjects('t', service).objects)).toThrow('there is no node to ask from');
+    const both = readObjects('t', `${service}---\n${node}`).objects;
+    expect(() => serviceMatrix(both)).toThrow('no service has an address to call');
+    expect(() => serviceMatrix(both, { service: 'x/s' })).toThrow('x/s has no address to call');
   });
 });

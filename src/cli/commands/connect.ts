@@ -28,6 +28,9 @@ function readQuestion(args: Args): ConnectQuestion {
   args.required('to');
   const pod = args.string('pod');
   if (pod !== undefined && args.flag('host')) throw usageError('--pod and --host exclude each other');
+  if (pod === undefined && args.string('node') === undefined && args.flag('host')) {
+    throw usageError('--host: of which node?', '--node NAME with it');
+  }
   if (pod === undefined && args.string('node') === undefined) {
     throw usageError('who calls?', '--pod NAMESPACE/NAME, or --node NAME for the host namespace of a node');
   }

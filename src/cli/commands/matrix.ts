@@ -7,13 +7,14 @@ import { readInput } from '../input.ts';
 import { configOptions, inputOptions } from '../options.ts';
 
 const command: Command = {
-  usage: ['-f FILE... [--service NAMESPACE/NAME] [-o text|json|md] [options]'],
+  usage: ['-f FILE... [--service NAMESPACE/NAME] [--node NAME] [-o text|json|md] [options]'],
   description: `Prints who reaches a service how: for every frontend, and for pods, hosts and clients outside at every node, which backends may
 answer (all, those on the node, those of the zone, none), what happens when none may, which source address a backend sees, and
 whether the socket or the packet is translated. Every line is computed by sending packets through the twin.`,
   options: {
     ...inputOptions,
     service: { type: 'string', value: 'NS/NAME', help: 'this service only' },
+    node: { type: 'string', value: 'NAME', help: 'clients at this node only' },
     ...configOptions,
     output: { type: 'string', short: 'o', value: 'text|json|md', help: 'how to print the answer (default: text)' },
   },
@@ -28,7 +29,7 @@ whether the socket or the packet is translated. Every line is computed by sendin
     const batch = await readInput(args, io);
     await readConfig(args, io, batch);
     const config = await readConfigInput(args, io, batch);
-    const matrix = serviceMatrix(batch.objects, { config, service: args.string('service') });
+    const matrix = serviceMatrix(batch.objects, { config, service: args.string('service'), node: args.string('node') });
     io.write(
       output === 'json'
         ? `${JSON.stringify(matrixJson(matrix), undefined, 2)}\n`

@@ -1,8 +1,10 @@
 import { controlPlaneInit } from '../../k8s/from-config.ts';
 import { type FlowQuestion, selectFlow } from '../../k8s/select-flow.ts';
 import { checkTableSize } from '../../maglev/sizes.ts';
-import { parseAddress } from '../../net/address.ts';
-import { parseEndpoint } from '../../net/endpoint.ts';
+import { LbtwinError } from '../../errors.ts';
+import type { RawObject } from '../../k8s/raw.ts';
+import { type Family, parseAddress } from '../../net/address.ts';
+import { parseEndpoint, splitProtocol } from '../../net/endpoint.ts';
 import { parseServiceProtocol } from '../../net/protocol.ts';
 import { flowAnswerJson, formatFlowAnswer, isReached } from '../../report/select.ts';
 import { type Args, usageError } from '../args.ts';
@@ -11,26 +13,52 @@ import { readConfig } from '../config.ts';
 import { checkObjects, readInput } from '../input.ts';
 import { configOptions, inputOptions, nodeOption, outputOption } from '../options.ts';
 
+type Client = Pick<FlowQuestion, 'client' | 'clientPort'>;
+
+/** What `trace` takes as well: a client that the objects tell the address of. */
+const NAMED = /^(?:pod|node):/;
+
 /** `IP` or `IP:PORT`; an IPv6 address with a port is in brackets. */
-function readClient(text: string): Pick<FlowQuestion, 'client' | 'clientPort'> {
+function readClient(given: string): Client {
+  const text = given.replace(/^external:/, '');
   const withPort = text.startsWith('[') || /^[^:]*:[^:]*$/.test(text);
   if (!withPort) return { client: parseAddress(text) };
   const { address, port } = parseEndpoint(text);
   return { client: address, clientPort: port };
 }
 
-function readDestination(text: string): Pick<FlowQuestion, 'to' | 'protocol'> {
-  const slash = text.indexOf('/');
-  const to = parseEndpoint(slash < 0 ? text : text.slice(0, slash));
-  return slash < 0 ? { to } : { to, protocol: parseServiceProtocol(text.slice(slash + 1)) };
+async function namedClient(text: string, objects: readonly RawObject[], family: Family): Promise<Client> {
+  const [{ parseParty }, topology] = await Promise.all([
+    import('../../cluster/party.ts'),
+    import('../../cluster/topology.ts'),
+  ]);
+  const party = parseParty(text, topology.readTopology(objects));
+  const client =
+    party.kind === 'external'
+      ? party.address
+      : party.kind === 'pod'
+        ? topology.podAddress(party.pod, family)
+        : topology.nodeAddress(party.node, family);
+  if (client === undefined) {
+    throw new LbtwinError('family-mismatch', `--from: ${text} has no IPv${family} address`, {
+      allowed: `a client with one, or an IPv${family === 4 ? 6 : 4} destination`,
+    });
+  }
+  return { client, clientPort: party.port };
 }
 
-function readQuestion(args: Args): FlowQuestion {
+function readDestination(text: string): Pick<FlowQuestion, 'to' | 'protocol'> {
+  const [place, protocol] = splitProtocol(text);
+  const to = parseEndpoint(place);
+  return protocol === undefined ? { to } : { to, protocol: parseServiceProtocol(protocol) };
+}
+
+/** The question without its client. */
+function readQuestion(args: Args): Omit<FlowQuestion, keyof Client> {
   args.required('from');
   args.required('to');
   if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
   return {
-    ...args.parsed('from', readClient)!,
     ...args.parsed('to', readDestination)!,
     node: args.string('node'),
     algorithm: args.choice('algorithm', ['maglev', 'random'] as const),
@@ -46,7 +74,11 @@ the answer is how the client's ports spread over the backends. Where the answer 
 Local, zones), every node's is given unless --node names one.`,
   options: {
     ...inputOptions,
-    from: { type: 'string', value: 'IP[:PORT]', help: 'the client; an IPv6 address with a port is [IP]:PORT' },
+    from: {
+      type: 'string',
+      value: 'IP[:PORT]',
+      help: 'the client; an IPv6 address with a port is [IP]:PORT; pod:NAMESPACE/NAME[:PORT] and node:NAME[:PORT] stand for their addresses',
+    },
     to: { type: 'string', value: 'IP:PORT[/PROTO]', help: 'the destination; PROTO is TCP, UDP or SCTP' },
     ...nodeOption,
     algorithm: {
@@ -79,8 +111,11 @@ Local, zones), every node's is given unless --node names one.`,
   exits: ['a backend was found', 'no such frontend, or no backend for the flow'],
   async run(args, io) {
     const output = args.choice('output', ['text', 'json'] as const) ?? 'text';
-    const question = readQuestion(args);
+    const asked = readQuestion(args);
+    const from = args.required('from');
+    const client = NAMED.test(from) ? undefined : args.parsed('from', readClient)!;
     const batch = await readInput(args, io);
+    const question = { ...asked, ...(client ?? (await namedClient(from, batch.objects, asked.to.address.family))) };
     const { config, origin } = await readConfig(args, io, batch);
     const tableSize = args.integer('table-size', 1, 0x7fffffff);
     if (tableSize !== undefined) checkTableSize(tableSize);
