@@ -1,4 +1,5 @@
 import type { DatapathConfig } from '../config/datapath-config.ts';
+import { LbtwinError } from '../errors.ts';
 import type { Hook, ReceiveOptions, Verdict } from '../datapath/index.ts';
 import { Node } from '../datapath/node.ts';
 import type { PodInterface } from '../datapath/pod-family.ts';
@@ -109,8 +110,10 @@ export class TwinNode {
   #makeDatapath(tables: NodeTables, before?: Node): Node {
     const { config, mtu, defects } = this.#settings;
     const self = this.#topology;
+    const options = datapathOptions(config, mtu, defects);
+    if (options.tunnel !== undefined && nodeAddress(self, 4) === undefined) throw noTunnelAddress(self.name);
     return new Node({
-      options: datapathOptions(config, mtu, defects),
+      options,
       addresses: {
         ipv4: nodeAddress(self, 4),
         ipv6: nodeAddress(self, 6),
@@ -251,6 +254,15 @@ export class TwinNode {
     };
   }
 }
+
+const noTunnelAddress = (node: string): LbtwinError =>
+  new LbtwinError(
+    'missing-address',
+    `node ${node} has no IPv4 address, from which the tunnels of this configuration start`,
+    {
+      allowed: 'a Node with an IPv4 InternalIP, or routingMode=native; IPv6 underlays are not modelled',
+    },
+  );
 
 /** Cookie of the host's network namespace, and the first that pods get. */
 export const HOST_NETNS_COOKIE = 1;

@@ -1,5 +1,6 @@
 import type { FlowAnswer } from '../k8s/select-flow.ts';
 import type { Frontend } from '../k8s/model.ts';
+import { isFamilyEnabled } from '../k8s/services.ts';
 import { compareAddresses, formatAddress, isUnspecified } from '../net/address.ts';
 import { formatL4Address } from '../net/endpoint.ts';
 import { indented, textTable } from './table.ts';
@@ -42,5 +43,10 @@ export function nearFrontends({ to, controlPlane, inventory }: FlowAnswer): stri
   }
   const port = frontends.filter((one) => one.port === to.port && one.address.family === to.address.family);
   if (port.length > 0) return text + list(`frontends with port ${to.port}:`, port);
+  if (!isFamilyEnabled(to.address.family, controlPlane.options)) {
+    const { family } = to.address;
+    return `${text}IPv${family} is off in this configuration (ipv${family}.enabled)\n`;
+  }
+  if (frontends.length === 0) return `${text}there are no frontends at all: no service of the objects has an address\n`;
   return text + list('frontends there are:', frontends);
 }

@@ -155,6 +155,24 @@ describe('lbtwin select', () => {
   });
 });
 
+describe('lbtwin select, no frontend', () => {
+  it('says that the family is off, or that there is nothing at all', async () => {
+    const off = await ask('2001:db8::7', '[2001:db8::1]:9', '--set', 'ipv6.enabled=false');
+    expect(off.out).toContain('IPv6 is off in this configuration (ipv6.enabled)');
+    const headless = 'apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: x}\nspec: {clusterIP: None}\n';
+    const none = await runCli([
+      'select',
+      '-f',
+      file('headless.yaml', headless),
+      '--from',
+      '1.2.3.4:5',
+      '--to',
+      '1.1.1.1:9',
+    ]);
+    expect(none).toMatchObject({ code: 1, out: expect.stringContaining('there are no frontends at all') as string });
+  });
+});
+
 describe('lbtwin select, clients by name', () => {
   it.each([
     ['pod:shop/debug:40000', '10.244.4.24:40000'],

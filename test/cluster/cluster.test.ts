@@ -289,6 +289,18 @@ describe('bad input', () => {
   });
 });
 
+it('a node without an IPv4 address cannot have the tunnels of the default configuration', () => {
+  const only6 = shop().map((object) =>
+    object.kind === 'Node' || object.kind === 'CiliumNode'
+      ? (JSON.parse(
+          JSON.stringify(object).replaceAll(/\{"type":"InternalIP","(?:address|ip)":"192[^}]*\},/g, ''),
+        ) as typeof object)
+      : object,
+  );
+  const options: ClusterOptions = { config: { values: [{ name: 'v', values: { kubeProxyReplacement: true } }] } };
+  expect(() => send(client, options, only6)).toThrow(/node node-1 has no IPv4 address, .*routingMode=native/);
+});
+
 describe.each(['127.0.0.1:30010/TCP', '[::1]:8080/UDP'])('loopback, %s', (to) => {
   it('a pod reaches itself alone, even where the port is a NodePort', () => {
     const { outcome, hops } = send({ from: 'pod:shop/client', to, random: [0] }, lb({}));
