@@ -139,8 +139,8 @@ function frame(family: Family, tuple: Uint32Array): Uint8Array {
   packet.setU16(ETH.TYPE, family === 4 ? EtherType.IPV4 : EtherType.IPV6);
   packet.setU8(ETH.SIZE, family === 4 ? 0x45 : 0x60);
   packet.setU8(ETH.SIZE + (family === 4 ? IPV4.PROTOCOL : IPV6.NEXT_HEADER), Protocol.TCP);
-  packet.setWords(ETH.SIZE + sourceOffset(family), w, tuple, w);
-  packet.setWords(ETH.SIZE + sourceOffset(family) + 4 * w, w, tuple, 0);
+  packet.setAddress(ETH.SIZE + sourceOffset(family), w, tuple, w);
+  packet.setAddress(ETH.SIZE + sourceOffset(family) + 4 * w, w, tuple, 0);
   packet.setU16(l4, tuple[2 * w]! & 0xffff);
   packet.setU16(l4 + 2, tuple[2 * w]! >>> 16);
   packet.setU8(l4 + 13, ACK);

@@ -50,7 +50,8 @@ export function readdressed(
   const ported = protocol === Protocol.TCP || protocol === Protocol.UDP;
   const old = source ? parts.sport : parts.dport;
   const offset = ported && !source ? 2 : 0;
-  replaceEndpoint(packet, family, l3, addressOffset, address.words, 0, l4, protocol, offset, old, ported ? port : old);
+  const to = Uint32Array.from(address.words);
+  replaceEndpoint(packet, family, l3, addressOffset, to, 0, l4, protocol, offset, old, ported ? port : old);
   return packet.copy();
 }
 

@@ -42,6 +42,10 @@ const NONE = 0;
 const CREATE = 1;
 const CLOSE = 2;
 
+// What a probe answers.
+const ABSENT = 0;
+const FOUND = 1;
+
 /** Empty conntrack tables of the configured sizes. */
 export function createConntrackTables(family: Family, options: Partial<ConntrackOptions> = {}): ConntrackTables {
   const { tcpMaxEntries, anyMaxEntries } = resolveConntrackOptions(options);
@@ -72,8 +76,8 @@ export class Conntrack {
   /** How often a failed `create` signalled the agent that the table is full. */
   fillUpSignals = 0;
 
-  readonly #w: number;
-  readonly #stateBits: number;
+  readonly #w: number = 1;
+  readonly #stateBits: number = 0;
   readonly #related: CtTuple;
 
   /** `tables` are used as they are (their sizes win over the options'); without them empty ones are made. */
@@ -142,22 +146,26 @@ export class Conntrack {
     now: number,
   ): CtStatus {
     const w = this.#w;
-    const tcp = this.#isTcp(tuple);
-    const flags = tcp ? tcpFlags : 0;
     const forward = scope === CtScope.FORWARD;
+    const last = tuple[2 * w + 1]!;
+    const tcp = ((last >>> 8) & 0xff) === Protocol.TCP;
+    const table = tcp ? this.tcp : this.any;
+    const flags = tcp ? tcpFlags : 0;
+    let tupleFlags = TupleFlag.SERVICE as number;
+    if (dir !== CtDir.SERVICE) tupleFlags = (dir === CtDir.EGRESS) === forward ? TupleFlag.OUT : TupleFlag.IN;
+    tuple[2 * w + 1] = (last & 0xff00) | tupleFlags | related;
     this.monitor = MONITOR_UNWRITTEN;
-    if (dir === CtDir.SERVICE) setTupleFlags(tuple, w, TupleFlag.SERVICE | related);
-    else setTupleFlags(tuple, w, ((dir === CtDir.EGRESS) === forward ? TupleFlag.OUT : TupleFlag.IN) | related);
-
     if (!forward) {
-      if (this.#probe(tuple, tcp, dir, types, state, flags, length, now)) {
+      if (this.#probe(table, tuple, dir, types, state, flags, length, now) === FOUND) {
         return related === 0 ? CtStatus.REPLY : CtStatus.RELATED;
       }
       if (scope === CtScope.REVERSE) return CtStatus.NEW;
       reverseTuple(tuple, w);
       tuple[2 * w + 1]! ^= TupleFlag.IN;
     }
-    return this.#probe(tuple, tcp, dir, types, state, flags, length, now) ? CtStatus.ESTABLISHED : CtStatus.NEW;
+    return this.#probe(table, tuple, dir, types, state, flags, length, now) === FOUND
+      ? CtStatus.ESTABLISHED
+      : CtStatus.NEW;
   }
 
   /**
@@ -244,29 +252,30 @@ export class Conntrack {
     return ((tuple[2 * this.#w + 1]! >>> 8) & 0xff) === Protocol.TCP;
   }
 
+  /** FOUND or ABSENT: numbers, since what a call answers is tested for every kind of truth if it is a boolean. */
   #probe(
+    table: HashTable,
     tuple: CtTuple,
-    tcp: boolean,
     dir: CtDir,
     types: number,
     state: CtState,
     flags: number,
     length: number,
     now: number,
-  ): boolean {
-    const table = tcp ? this.tcp : this.any;
-    const row = table.lookup(tuple);
+  ): number {
+    const row = table.lookup(tuple, 0);
     if (row < 0) {
       this.monitor = MONITOR_REPORT;
-      return false;
+      return ABSENT;
     }
     const { rows } = table;
     const at = table.valueAt(row);
     const word = rows[at + CtWord.BITS_REV_NAT]!;
     const revNatIndex = word >>> 16;
-    if (types !== CtType.ANY && !accepts(types, word, revNatIndex, state)) {
+    const accepted = types === CtType.ANY || ((types & CtType.SERVICE) !== 0 && revNatIndex === state.revNatIndex);
+    if (!accepted && accepts(types, word, revNatIndex, state) !== true) {
       this.monitor = MONITOR_REPORT;
-      return false;
+      return ABSENT;
     }
     const { options } = this;
     const service = dir === CtDir.SERVICE;
@@ -274,17 +283,17 @@ export class Conntrack {
     const closing = (word & BOTH_CLOSING) !== 0;
     if (service && syn && closing && (rows[at + CtWord.LAST_TX_REPORT]! + options.serviceTcpGrace) >>> 0 <= now) {
       this.monitor = MONITOR_REPORT;
-      return false;
+      return ABSENT;
     }
-    if ((word & BOTH_CLOSING) !== BOTH_CLOSING) this.monitor = this.#refresh(rows, at, tcp, dir, flags, now);
+    if ((word & BOTH_CLOSING) !== BOTH_CLOSING) this.monitor = this.#refresh(rows, at, table === this.tcp, dir, flags, now);
     if (options.accounting) this.#count(rows, at, length);
 
     const action = (flags & (TcpFlag.FIN | TcpFlag.RST)) !== 0 ? CLOSE : syn ? CREATE : NONE;
     if (action === CREATE && closing) {
       rows[at + CtWord.BITS_REV_NAT] = (word & ~(BOTH_CLOSING | CtBit.SEEN_NON_SYN)) >>> 0;
       rows[at + CtWord.FLAGS_SEEN] = 0;
-      this.monitor = this.#refresh(rows, at, tcp, dir, flags, now);
-      return false;
+      this.monitor = this.#refresh(rows, at, table === this.tcp, dir, flags, now);
+      return ABSENT;
     }
     state.revNatIndex = revNatIndex;
     if (action === CLOSE) {
@@ -299,7 +308,7 @@ export class Conntrack {
       const mask = this.#stateBits;
       state.bits = (state.bits & ~mask) | (word & mask);
     }
-    return true;
+    return FOUND;
   }
 
   #close(rows: Uint32Array, at: number, dir: CtDir, flags: number, now: number): void {
@@ -370,8 +379,8 @@ export class Conntrack {
   }
 }
 
+/** Whether an entry is of another kind that is asked for than SERVICE. */
 function accepts(types: number, word: number, revNatIndex: number, state: CtState): boolean {
-  if ((types & CtType.SERVICE) !== 0 && revNatIndex === state.revNatIndex) return true;
   if ((types & CtType.DSR) !== 0 && (word & CtBit.DSR_INTERNAL) !== 0) return true;
   return (
     (types & CtType.NODE_PORT) !== 0 &&

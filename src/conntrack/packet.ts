@@ -16,8 +16,8 @@ import { reverseTuple, type CtTuple, TupleFlag } from './tuple.ts';
 export function readConntrackTuple(packet: PacketBuffer, headers: Headers, tuple: CtTuple): number {
   const { family, l3, l4, protocol } = headers;
   const w = wordsOf(family);
-  packet.words(l3 + destinationOffset(family), w, tuple, 0);
-  packet.words(l3 + sourceOffset(family), w, tuple, w);
+  packet.address(l3 + destinationOffset(family), w, tuple, 0);
+  packet.address(l3 + sourceOffset(family), w, tuple, w);
   tuple[2 * w] = 0;
   tuple[2 * w + 1] = protocol << 8;
   switch (protocol) {

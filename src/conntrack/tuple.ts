@@ -1,4 +1,4 @@
-import { type Family, formatWords, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, formatWords, wordsOf } from '../net/address.ts';
 
 /*
  * The tuple that keys conntrack and NAT entries, as big-endian words in a typed array (docs/conntrack.md):
@@ -40,17 +40,18 @@ export function setTuple(
   protocol: number,
   flags: number,
 ): void {
-  for (let i = 0; i < w; i++) {
-    tuple[i] = daddr[daddrAt + i]!;
-    tuple[w + i] = saddr[saddrAt + i]!;
-  }
+  copyAddress(tuple, 0, daddr, daddrAt, w);
+  copyAddress(tuple, w, saddr, saddrAt, w);
   tuple[2 * w] = (dport << 16) | sport;
   tuple[2 * w + 1] = (protocol << 8) | flags;
 }
 
 /** Copies a tuple word by word: for so few words much faster than the array's own `set`. */
-export function copyTuple(to: CtTuple, from: CtTuple): void {
-  for (let i = 0; i < to.length; i++) to[i] = from[i]!;
+export function copyTuple(to: CtTuple, from: CtTuple, w: number): void {
+  copyAddress(to, 0, from, 0, w);
+  copyAddress(to, w, from, w, w);
+  to[2 * w] = from[2 * w]!;
+  to[2 * w + 1] = from[2 * w + 1]!;
 }
 
 /** Swaps the addresses and the ports, in place; flags stay. */
@@ -60,13 +61,19 @@ export function reverseTuple(tuple: CtTuple, w: number): void {
   tuple[2 * w] = (ports << 16) | (ports >>> 16);
 }
 
+function swapWords(tuple: CtTuple, i: number, j: number): void {
+  const word = tuple[i]!;
+  tuple[i] = tuple[j]!;
+  tuple[j] = word;
+}
+
 /** Swaps the addresses only, in place: from NAT layout to conntrack's forward layout and back. */
 export function swapTupleAddresses(tuple: CtTuple, w: number): void {
-  for (let i = 0; i < w; i++) {
-    const address = tuple[i]!;
-    tuple[i] = tuple[w + i]!;
-    tuple[w + i] = address;
-  }
+  swapWords(tuple, 0, w);
+  if (w === 1) return;
+  swapWords(tuple, 1, 5);
+  swapWords(tuple, 2, 6);
+  swapWords(tuple, 3, 7);
 }
 
 export const tupleSport = (tuple: CtTuple, w: number): number => tuple[2 * w]! & 0xffff;

@@ -13,7 +13,7 @@ import { traceEndpoint } from './trace.ts';
 export function deliver(f: NodeFamily, ctx: HookContext): number {
   if (!f.node.options.hostRouting && !ctx.overlay) return Act.OK;
   const { packet, headers } = ctx;
-  packet.words(headers.l3 + destinationOffset(f.family), f.words, ctx.fibDestination, 0);
+  packet.address(headers.l3 + destinationOffset(f.family), f.words, ctx.fibDestination, 0);
   const endpoint = f.tables.endpoints.lookup(ctx.fibDestination, 0);
   if (ctx.trace !== undefined) traceEndpoint(f, ctx, ctx.fibDestination, endpoint);
   if (endpoint === undefined || endpoint.host) return Act.OK;

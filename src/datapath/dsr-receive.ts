@@ -22,7 +22,7 @@ export function receiveDsr(f: NodeFamily, ctx: HookContext): number {
   const { headers, packet, service, state } = ctx;
   const w = f.words;
   const tuple = ctx.other;
-  copyTuple(tuple, ctx.tuple);
+  copyTuple(tuple, ctx.tuple, f.words);
   reverseTuple(tuple, w);
   let informed = true;
   if (headers.protocol === Protocol.TCP) {

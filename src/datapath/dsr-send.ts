@@ -119,7 +119,7 @@ function rssSource(f: NodeFamily, ctx: HookContext): void {
 
 function forwardGeneve(f: NodeFamily, ctx: HookContext): number {
   const { headers, packet, service, tuple } = ctx;
-  packet.words(headers.l3 + f.destinationOffset, f.words, ctx.fibDestination, 0);
+  packet.address(headers.l3 + f.destinationOffset, f.words, ctx.fibDestination, 0);
   const entry = f.tables.ipCache.lookup(ctx.fibDestination, 0);
   if (ctx.trace !== undefined) traceIpCache(f, ctx, ctx.fibDestination, entry);
   const endpoint = entry?.tunnelEndpoint;

@@ -1,3 +1,4 @@
+import { copyAddress } from '../net/address.ts';
 import { csumAdd, csumBytes, csumFold, ipv4Checksum, pseudoHeaderSum } from '../net/checksum.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { ETH, EtherType, ICMP, Icmp6Type, IcmpCode, IcmpType, IPV4, IPV6 } from '../net/headers.ts';
@@ -27,7 +28,7 @@ export function answerTooBig(f: NodeFamily, ctx: HookContext, overhead: number):
   const w = f.words;
   service.set(ctx.service);
   if (f.node.options.dsrDispatch === 'ipip' && f.node.options.defects.dsrIcmpIpipService) {
-    for (let i = 0; i < w; i++) service[i] = tuple[i]!;
+    copyAddress(service, 0, tuple, 0, w);
     service[4] = tuple[2 * w]! >>> 16;
   }
   const answered = f.family === 4 ? fragmentationNeeded(f, ctx, overhead) : packetTooBig(f, ctx, overhead, headers.l3);
@@ -95,7 +96,7 @@ function packetTooBig(f: NodeFamily, ctx: HookContext, overhead: number, ip: num
   packet.setU16(ip + IPV6.NEXT_HEADER, (Protocol.ICMPV6 << 8) | DEFAULT_TTL);
   packet.move(ip + IPV6.SRC, inner + IPV6.DST, 16);
   packet.move(ip + IPV6.DST, inner + IPV6.SRC, 16);
-  packet.setWords(inner + IPV6.DST, 4, service, 0);
+  packet.setAddress(inner + IPV6.DST, 4, service, 0);
   packet.setU16(inner + IPV6.SIZE + DST_PORT, service[4]!);
   packet.setU16(ETH.TYPE, EtherType.IPV6);
   packet.setU16(icmp, Icmp6Type.PACKET_TOO_BIG << 8);

@@ -1,3 +1,4 @@
+import { copyAddress, sameAddressAt } from '../net/address.ts';
 import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { readConntrackTuple } from '../conntrack/packet.ts';
@@ -45,10 +46,8 @@ function translatePodReply(f: NodeFamily, ctx: HookContext): number {
   }
   const port = findService(f, ctx);
   if (port < 0) return NOT_A_REPLY;
-  for (let i = 0; i < f.words; i++) {
-    ctx.fibSource[i] = serviceAddress[i]!;
-    ctx.fibDestination[i] = tuple[i]!;
-  }
+  copyAddress(ctx.fibSource, 0, serviceAddress, 0, f.words);
+  copyAddress(ctx.fibDestination, 0, tuple, 0, f.words);
   const route = lookupRoute(f, ctx);
   if (route === undefined || (route.result !== FibResult.SUCCESS && route.result !== FibResult.NO_NEIGHBOUR)) {
     ctx.extError = ctx.fibResult;
@@ -77,7 +76,7 @@ function redirectElsewhere(ctx: HookContext, route: Route): number {
 function findService(f: NodeFamily, ctx: HookContext): number {
   const { tuple, other } = ctx;
   const w = f.words;
-  copyTuple(other, tuple);
+  copyTuple(other, tuple, w);
   const bits = f.conntrack.egressBits(other);
   if (bits < 0) return -1;
   const revNatIndex = bits >>> 16;
@@ -97,7 +96,7 @@ function findService(f: NodeFamily, ctx: HookContext): number {
   const known = f.nat.lookup(other);
   if (ctx.trace !== undefined) traceNat(f, ctx, other, false);
   if (!known) return -1;
-  for (let i = 0; i < w; i++) serviceAddress[i] = f.nat.toAddr[i]!;
+  copyAddress(serviceAddress, 0, f.nat.toAddr, 0, w);
   return f.nat.toPort;
 }
 
@@ -140,11 +139,11 @@ function needsNat(f: NodeFamily, ctx: HookContext): number {
   const { options } = f.node;
   const { ownTarget: target } = f;
   const w = f.words;
-  packet.words(headers.l3 + f.sourceOffset, w, ctx.fibSource, 0);
-  packet.words(headers.l3 + f.destinationOffset, w, ctx.fibDestination, 0);
+  packet.address(headers.l3 + f.sourceOffset, w, ctx.fibSource, 0);
+  packet.address(headers.l3 + f.destinationOffset, w, ctx.fibDestination, 0);
   target.needsCt = false;
   target.fromLocalEndpoint = false;
-  for (let i = 0; i < w; i++) target.addr[i] = f.nodeAddress[i]!;
+  copyAddress(target.addr, 0, f.nodeAddress, 0, w);
   facts.fromNode = isOwnAddress(f, ctx.fibSource);
   // Without masquerading, connections of the node itself share the ports of SNAT on the direct-routing device only.
   const conflicts =
@@ -209,10 +208,7 @@ function isReplyOfInbound(f: NodeFamily, ctx: HookContext): number {
   return f.conntrack.isReply(other) ? 1 : 0;
 }
 
-function isOwnAddress(f: NodeFamily, words: Uint32Array): boolean {
-  for (let i = 0; i < f.words; i++) if (words[i] !== f.nodeAddress[i]) return false;
-  return true;
-}
+const isOwnAddress = (f: NodeFamily, words: Uint32Array): boolean => sameAddressAt(words, 0, f.nodeAddress, 0, f.words);
 
 function holdsAny(cidrs: readonly Cidr[], words: Uint32Array): boolean {
   for (const cidr of cidrs) if (holds(cidr, words)) return true;

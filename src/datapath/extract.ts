@@ -37,8 +37,8 @@ export function extractTuple(
 ): number {
   const { family, l3, protocol } = headers;
   const words = wordsOf(family);
-  packet.words(l3 + destinationOffset(family), words, tuple, 0);
-  packet.words(l3 + sourceOffset(family), words, tuple, words);
+  packet.address(l3 + destinationOffset(family), words, tuple, 0);
+  packet.address(l3 + sourceOffset(family), words, tuple, words);
   tuple[2 * words] = 0;
   tuple[2 * words + 1] = protocol << 8;
   switch (protocol) {

@@ -80,8 +80,8 @@ export class FlowRunner {
     this.family = family;
     if (readIp(packet, l3 + pushed, family, headers) !== Parse.OK) return;
     const words = wordsOf(family);
-    packet.words(headers.l3 + sourceOffset(family), words, this.source, 0);
-    packet.words(headers.l3 + destinationOffset(family), words, this.destination, 0);
+    packet.address(headers.l3 + sourceOffset(family), words, this.source, 0);
+    packet.address(headers.l3 + destinationOffset(family), words, this.destination, 0);
     this.protocol = headers.protocol;
     this.ttl = packet.u8(headers.l3 + (family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT));
     this.#readPorts(packet, headers);
@@ -139,8 +139,8 @@ function writePacket(packet: PacketBuffer, flow: FrameSpec): void {
     packet.setU32(ETH.SIZE, 0x60000000);
     packet.setU32(ETH.SIZE + IPV6.PAYLOAD_LENGTH, ((length - ip) << 16) | (protocol << 8) | ttl);
   }
-  packet.setWords(ETH.SIZE + sourceOffset(family), wordsOf(family), flow.source.words, 0);
-  packet.setWords(ETH.SIZE + destinationOffset(family), wordsOf(family), flow.destination.words, 0);
+  packet.setAddress(ETH.SIZE + sourceOffset(family), wordsOf(family), flow.source.words, 0);
+  packet.setAddress(ETH.SIZE + destinationOffset(family), wordsOf(family), flow.destination.words, 0);
   writeL4(packet, ETH.SIZE + ip, protocol, flow);
   if (length > least) packet.resize(ETH.SIZE + length);
 }

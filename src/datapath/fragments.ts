@@ -1,4 +1,4 @@
-import { wordsOf } from '../net/address.ts';
+import { copyAddress, wordsOf } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import type { PacketBuffer } from '../net/packet-buffer.ts';
 import type { Headers } from '../net/parse.ts';
@@ -27,10 +27,8 @@ export class FragmentTracking implements FragmentPorts {
   #loadFragment(packet: PacketBuffer, headers: Headers, tuple: Uint32Array, words: number): number {
     const daddr = this.#daddr;
     const saddr = this.#saddr;
-    for (let i = 0; i < words; i++) {
-      daddr[i] = tuple[i]!;
-      saddr[i] = tuple[words + i]!;
-    }
+    copyAddress(daddr, 0, tuple, 0, words);
+    copyAddress(saddr, 0, tuple, words, words);
     const { fragmentId, protocol, l4 } = headers;
     if (headers.laterFragment) {
       const ports = this.#map.lookup(daddr, saddr, fragmentId, protocol);

@@ -42,7 +42,8 @@ function makeRoom(packet: PacketBuffer, maximum: number, header: number): number
 
 function unreachable4(packet: PacketBuffer): void {
   const tos = packet.u8(ETH.SIZE + IPV4.TOS);
-  packet.words(ETH.SIZE + IPV4.SRC, 2, address, 0);
+  packet.address(ETH.SIZE + IPV4.SRC, 1, address, 0);
+  packet.address(ETH.SIZE + IPV4.DST, 1, address, 1);
   const sample = makeRoom(packet, MAX_SAMPLE4, IPV4.SIZE);
   const ip = ETH.SIZE;
   packet.setU16(ETH.TYPE, EtherType.IPV4);
@@ -60,7 +61,8 @@ function unreachable4(packet: PacketBuffer): void {
 }
 
 function unreachable6(packet: PacketBuffer, defect: boolean): void {
-  packet.words(ETH.SIZE + IPV6.SRC, 8, address, 0);
+  packet.address(ETH.SIZE + IPV6.SRC, 4, address, 0);
+  packet.address(ETH.SIZE + IPV6.DST, 4, address, 4);
   const sample = makeRoom(packet, MAX_SAMPLE6, IPV6.SIZE);
   const ip = ETH.SIZE;
   packet.setU16(ETH.TYPE, EtherType.IPV6);
@@ -68,8 +70,8 @@ function unreachable6(packet: PacketBuffer, defect: boolean): void {
   packet.setU16(ip + IPV6.PAYLOAD_LENGTH, ICMP.SIZE + sample);
   packet.setU8(ip + IPV6.NEXT_HEADER, Protocol.ICMPV6);
   packet.setU8(ip + IPV6.HOP_LIMIT, DEFAULT_TTL);
-  packet.setWords(ip + IPV6.SRC, 4, address, 4);
-  packet.setWords(ip + IPV6.DST, 4, address, 0);
+  packet.setAddress(ip + IPV6.SRC, 4, address, 4);
+  packet.setAddress(ip + IPV6.DST, 4, address, 0);
   const icmp = ip + IPV6.SIZE;
   packet.setU16(icmp, (Icmp6Type.DEST_UNREACHABLE << 8) | Icmp6Code.PORT_UNREACHABLE);
   const { bytes, head } = packet;

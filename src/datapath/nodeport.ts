@@ -11,6 +11,7 @@ import {
   isRoutable,
 } from '../lb/layout.ts';
 import { sourceRangeAllows } from '../lb/lookup.ts';
+import { copyAddress } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { ETH, EtherType, GENEVE, UDP } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
@@ -91,7 +92,7 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
   if (!isRoutable(flags)) return -DropReason.IS_CLUSTER_IP;
   if (isL7LoadBalancer(flags, services.union(row))) return toProxy(ctx);
   if (isNat46x64(flags)) throw notModelled('NAT46/64 services');
-  for (let i = 0; i < w; i++) service[i] = tuple[i]!;
+  copyAddress(service, 0, tuple, 0, w);
   service[4] = port;
   const dsr = usesDsr(f, headers.protocol, flags);
   const translated = translateService(f, f.service, ctx, dsr && f.node.options.dsrDispatch === 'ipip');
@@ -135,7 +136,7 @@ function notModelled(what: string): LbtwinError {
 function trackNodePort(f: NodeFamily, ctx: HookContext): number {
   const tuple = ctx.other;
   const { state } = ctx;
-  copyTuple(tuple, ctx.tuple);
+  copyTuple(tuple, ctx.tuple, f.words);
   reverseTuple(tuple, f.words);
   state.clear();
   state.revNatIndex = ctx.serviceState.revNatIndex;
@@ -155,7 +156,7 @@ function trackNodePort(f: NodeFamily, ctx: HookContext): number {
 /** Remembers the MAC address that the client's packet came from. */
 function recordNeighbour(f: NodeFamily, ctx: HookContext): void {
   const { packet } = ctx;
-  packet.words(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
+  packet.address(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
   const high = packet.u32(ETH.SRC);
   const low = packet.u16(ETH.SRC + 4);
   f.tables.neighbours.store(ctx.fibSource, 0, high, low);

@@ -117,9 +117,9 @@ function forwardPacket(p: PodFamily, ctx: HookContext, pod: PodInterface, hairpi
   const { options } = f.node;
   const { packet, headers } = ctx;
   const identity = pod.endpoint.identity ?? 0;
-  packet.words(headers.l3 + f.destinationOffset, f.words, ctx.fibDestination, 0);
+  packet.address(headers.l3 + f.destinationOffset, f.words, ctx.fibDestination, 0);
   if (!options.endpointRoutes || hairpin) {
-    packet.words(headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
+    packet.address(headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
     // The answer of a pod to itself goes back to where it comes from: the loopback address is nobody's.
     const endpoint = f.tables.endpoints.lookup(bySource ? ctx.fibSource : ctx.fibDestination, 0);
     if (ctx.trace !== undefined) traceEndpoint(f, ctx, bySource ? ctx.fibSource : ctx.fibDestination, endpoint);

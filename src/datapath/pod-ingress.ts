@@ -38,7 +38,7 @@ export function enterPod(p: PodFamily, ctx: HookContext, endpoint: LocalEndpoint
 function sourceIdentity(p: PodFamily, ctx: HookContext, given: number): number {
   if (!isReservedIdentity(given)) return given;
   const { f } = p;
-  ctx.packet.words(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
+  ctx.packet.address(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
   const known = f.tables.ipCache.lookup(ctx.fibSource, 0)?.identity ?? 0;
   return known === 0 || known === ReservedIdentity.HOST ? given : known;
 }
@@ -114,7 +114,7 @@ function reverse(p: PodFamily, ctx: HookContext): number {
   const { protocol, l3 } = headers;
   if (f.lb.reverseNat.find(state.revNatIndex) < 0) return Act.OK;
   if ((state.bits & CtBit.LOOPBACK) !== 0) {
-    packet.words(l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
+    packet.address(l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
     const diff = replaceAddress(packet, f.family, l3, f.destinationOffset, ctx.fibSource, 0);
     if (!headers.laterFragment && !replaceL4Checksum(packet, headers.l4, protocol, diff)) return -DropReason.CSUM_L4;
   }

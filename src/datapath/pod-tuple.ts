@@ -18,8 +18,8 @@ export function readPodTuple(f: NodeFamily, ctx: HookContext, direction: MetricD
   const portless = protocol !== Protocol.TCP && protocol !== Protocol.UDP && protocol !== Protocol.SCTP;
   if (portless) return readConntrackTuple(packet, headers, tuple);
   const w = f.words;
-  packet.words(headers.l3 + f.destinationOffset, w, tuple, 0);
-  packet.words(headers.l3 + f.sourceOffset, w, tuple, w);
+  packet.address(headers.l3 + f.destinationOffset, w, tuple, 0);
+  packet.address(headers.l3 + f.sourceOffset, w, tuple, w);
   tuple[2 * w + 1] = protocol << 8;
   countFragment(f, ctx, direction);
   const loaded = f.fragments.loadPorts(packet, headers, tuple);

@@ -44,8 +44,8 @@ export function lookupRoute(f: NodeFamily, ctx: HookContext): Route | undefined 
  */
 export function send(f: NodeFamily, ctx: HookContext, l3: number, mayMap: boolean, decrement = false): number {
   const { packet } = ctx;
-  packet.words(l3 + sourceOffset(f.family), f.words, ctx.fibSource, 0);
-  packet.words(l3 + destinationOffset(f.family), f.words, ctx.fibDestination, 0);
+  packet.address(l3 + sourceOffset(f.family), f.words, ctx.fibSource, 0);
+  packet.address(l3 + destinationOffset(f.family), f.words, ctx.fibDestination, 0);
   const route = lookupRoute(f, ctx);
   if (route === undefined || (route.result !== FibResult.SUCCESS && route.result !== FibResult.NO_NEIGHBOUR)) {
     ctx.extError = ctx.fibResult;

@@ -17,7 +17,7 @@ import { lookupService, ServiceHit, slotBackend } from '../lb/lookup.ts';
 import type { LbFamilyMaps, LbMaps } from '../lb/maps.ts';
 import { maglevBackendId, randomSlot } from '../lb/slot.ts';
 import type { Trace } from '../lb/trace.ts';
-import { type Family, formatWords, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, formatWords, sameAddressAt, wordsOf } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { UDP } from '../net/headers.ts';
 import { destinationOffset, type PacketBuffer, sourceOffset } from '../net/packet-buffer.ts';
@@ -77,11 +77,11 @@ export class ServicePath {
   skipped = false;
   /** True if the last `translate` put the loopback address in as the source. */
   loopback = false;
-  readonly #maps: LbMaps;
-  readonly #lb: LbFamilyMaps;
-  readonly #conntrack: Conntrack;
-  readonly #endpoints: AddressTable<LocalEndpoint>;
-  readonly #words: 1 | 4;
+  private readonly maps: LbMaps;
+  private readonly lb: LbFamilyMaps;
+  private readonly conntrack: Conntrack;
+  private readonly endpoints: AddressTable<LocalEndpoint>;
+  readonly #words: number = 1;
   /** The service's address, and after it the backend's. */
   readonly #vip = new Uint32Array(4);
   readonly #backend = new Uint32Array(4);
@@ -96,24 +96,24 @@ export class ServicePath {
   ) {
     this.family = family;
     this.options = options;
-    this.#maps = maps;
-    this.#lb = maps.of(family);
-    this.#conntrack = conntrack;
-    this.#endpoints = endpoints;
+    this.maps = maps;
+    this.lb = maps.of(family);
+    this.conntrack = conntrack;
+    this.endpoints = endpoints;
     this.#words = wordsOf(family);
     this.#source[0] = options.loopback ?? 0;
   }
 
   /** The errno (negative) behind the last CT_CREATE_FAILED. */
   get extError(): number {
-    return this.#conntrack.extErr;
+    return this.conntrack.extErr;
   }
 
   /** Finds the service of a tuple (packet layout) into `hit`. */
   find(tuple: CtTuple, trace?: Trace): boolean {
     const w = this.#words;
     const protocol = this.options.protocolDifferentiation ? tuple[2 * w + 1]! >>> 8 : Protocol.ANY;
-    const { services } = this.#lb;
+    const { services } = this.lb;
     return lookupService(
       services,
       tuple,
@@ -137,39 +137,37 @@ export class ServicePath {
    */
   translate(p: ServicePacket, tuple: CtTuple, tcpFlags: number, skip: boolean, netnsCookie?: U64): number {
     const w = this.#words;
-    const { services, backends } = this.#lb;
+    const { services, backends } = this.lb;
     const flags = services.flags(this.hit.row);
     const revNatIndex = services.revNatIndex(this.hit.row);
     const sticky = this.options.sessionAffinity && hasAffinity(flags);
     const tupleFlags = tuple[2 * w + 1]! & 0xff;
-    for (let i = 0; i < w; i++) this.#vip[i] = tuple[i]!;
+    copyAddress(this.#vip, 0, tuple, 0, w);
     this.skipped = false;
     this.loopback = false;
     this.backendId = 0;
     const row = this.#choose(p, tuple, tcpFlags, revNatIndex, sticky);
     setTupleFlags(tuple, w, tupleFlags);
     if (row < 0) return row;
-    if (sticky) this.#lb.affinity.storeAddress(tuple, w, revNatIndex, this.backendId, p.now);
+    if (sticky) this.lb.affinity.storeAddress(tuple, w, revNatIndex, this.backendId, p.now);
     backends.copyAddress(row, this.#backend);
-    let own = true;
-    for (let i = 0; i < w; i++) own &&= this.#backend[i] === tuple[w + i];
-    if (own && this.options.loopback !== undefined) {
+    if (this.options.loopback !== undefined && sameAddressAt(this.#backend, 0, tuple, w, w)) {
       if (this.#skipEntry(flags, tuple, netnsCookie)) {
         this.skipped = true;
         return 0;
       }
       this.loopback = true;
       p.serviceState.bits |= CtBit.LOOPBACK;
-    } else for (let i = 0; i < w; i++) tuple[i] = this.#backend[i]!;
-    if (isL7Delegate(flags) && this.#endpoints.lookup(this.#backend, 0) !== undefined) return -DropReason.PUNT_PROXY;
+    } else copyAddress(tuple, 0, this.#backend, 0, w);
+    if (isL7Delegate(flags) && this.endpoints.lookup(this.#backend, 0) !== undefined) return -DropReason.PUNT_PROXY;
     return skip ? 0 : this.#rewrite(p, tuple, backends.port(row));
   }
 
   /** Row of the flow's backend, with `backendId` set; or a negative drop reason. */
   #choose(p: ServicePacket, tuple: CtTuple, tcpFlags: number, revNatIndex: number, sticky: boolean): number {
-    const { backends } = this.#lb;
+    const { backends } = this.lb;
     const { serviceState: state, now } = p;
-    const conntrack = this.#conntrack;
+    const conntrack = this.conntrack;
     const { length } = p.packet;
     state.clear();
     state.revNatIndex = revNatIndex;
@@ -194,10 +192,10 @@ export class ServicePath {
       return other;
     }
     let row = -1;
-    if (sticky && this.#lb.services.count(this.hit.row) > 0) {
-      const timeout = affinityTimeout(this.#lb.services.union(this.hit.row));
+    if (sticky && this.lb.services.count(this.hit.row) > 0) {
+      const timeout = affinityTimeout(this.lb.services.union(this.hit.row));
       const w = this.#words;
-      const id = affinityOfAddress(this.#maps, this.#lb, revNatIndex, timeout, tuple, w, now, p.trace);
+      const id = affinityOfAddress(this.maps, this.lb, revNatIndex, timeout, tuple, w, now, p.trace);
       if (id !== 0) row = backends.find(id);
       this.backendId = id;
     }
@@ -213,7 +211,7 @@ export class ServicePath {
 
   /** Row of a backend for a new flow, with `backendId` set; or -NO_SERVICE. */
   #select(p: ServicePacket, tuple: CtTuple): number {
-    const { services, backends } = this.#lb;
+    const { services, backends } = this.lb;
     const count = services.count(this.hit.row);
     if (count === 0) return -DropReason.NO_SERVICE;
     const algorithm = this.#algorithm();
@@ -239,7 +237,7 @@ export class ServicePath {
    * @param tuple packet layout
    */
   foresee(tuple: CtTuple): number {
-    const { services } = this.#lb;
+    const { services } = this.lb;
     if (services.count(this.hit.row) === 0) return 0;
     if (hasAffinity(services.flags(this.hit.row)) || this.#algorithm() !== Algorithm.MAGLEV) return -1;
     return maglevBackendId(this.#table(), this.#hash(tuple));
@@ -248,19 +246,19 @@ export class ServicePath {
   /** How the service in `hit` selects, an `Algorithm`; others select nothing. */
   #algorithm(): number {
     const { algorithmAnnotation, algorithm } = this.options;
-    if (algorithmAnnotation) return serviceAlgorithm(this.#lb.services.union(this.hit.row));
+    if (algorithmAnnotation) return serviceAlgorithm(this.lb.services.union(this.hit.row));
     return algorithm === 'maglev' ? Algorithm.MAGLEV : Algorithm.RANDOM;
   }
 
   #table(): Uint32Array | undefined {
-    return this.#lb.maglev.get(this.#lb.services.revNatIndex(this.hit.row));
+    return this.lb.maglev.get(this.lb.services.revNatIndex(this.hit.row));
   }
 
   /** The hash of a flow to the service in `hit`. */
   #hash(tuple: CtTuple): number {
     const w = this.#words;
     const ports = tuple[2 * w]!;
-    const port = hasAffinity(this.#lb.services.flags(this.hit.row)) ? 0 : ports >>> 16;
+    const port = hasAffinity(this.lb.services.flags(this.hit.row)) ? 0 : ports >>> 16;
     const protocol = (tuple[2 * w + 1]! >>> 8) & 0xff;
     return hashTuple(this.family, tuple, w, port, ports & 0xffff, protocol, this.options.hashSeed);
   }
@@ -269,7 +267,7 @@ export class ServicePath {
   #skipEntry(flags: number, tuple: CtTuple, netnsCookie: U64 | undefined): boolean {
     if (!this.options.localRedirect || netnsCookie === undefined || !isLocalRedirect(flags)) return false;
     const port = tuple[2 * this.#words]! & 0xffff;
-    return this.#lb.skipLb.contains(netnsCookie.low, netnsCookie.high, tuple, 0, port);
+    return this.lb.skipLb.contains(netnsCookie.low, netnsCookie.high, tuple, 0, port);
   }
 
   /** Writes destination and, for loopback, source into the packet; the port unless the backend has none. */

@@ -1,5 +1,6 @@
 import { copyTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
 import { hashTuple } from '../hash/tuple.ts';
+import { copyAddress } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { replaceEndpoint, Rewrite } from '../net/rewrite.ts';
 import { extractTuple } from './extract.ts';
@@ -21,14 +22,14 @@ export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
   if (ctx.trace !== undefined && options.tunnel !== undefined) traceIpCache(f, ctx, tuple, entry);
   const endpoint = entry?.skipTunnel === true ? undefined : entry?.tunnelEndpoint;
   const address = endpoint === undefined ? f.nodeAddress : f.routerAddress;
-  for (let i = 0; i < w; i++) target.addr[i] = address[i]!;
+  copyAddress(target.addr, 0, address, 0, w);
   const passed = passTtl(f, ctx);
   if (passed !== 0) return passed;
   if (headers.fragment) {
     // The ports are read again, from the packet as it is now: a first fragment is remembered under its new address, too.
     const extracted = extractTuple(packet, headers, other, options.sctp, f.fragments);
     if (extracted !== 0) return extracted;
-  } else copyTuple(other, tuple);
+  } else copyTuple(other, tuple, w);
   const ports = other[2 * w]!;
   other[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
   setTupleFlags(other, w, TupleFlag.OUT);

@@ -41,7 +41,7 @@ export function answerTimeExceeded(f: NodeFamily, ctx: HookContext): number {
   packet.setU8(l3 + IPV6.NEXT_HEADER, Protocol.ICMPV6);
   packet.setU16(l3 + IPV6.PAYLOAD_LENGTH, size);
   packet.move(l3 + IPV6.DST, l3 + IPV6.SRC, 16);
-  packet.setWords(l3 + IPV6.SRC, 4, f.routerAddress, 0);
+  packet.setAddress(l3 + IPV6.SRC, 4, f.routerAddress, 0);
   const at = packet.head + l3;
   const pseudo = pseudoHeaderSum(packet.bytes, at + IPV6.SRC, 32, Protocol.ICMPV6, size);
   packet.setU16(payload + ICMP.CHECKSUM, csumFold(csumBytes(packet.bytes, at + IPV6.SIZE, size, pseudo)));

@@ -13,10 +13,10 @@ export class LpmTable {
   readonly exactWords: number;
   readonly addressWords: number;
   readonly maxEntries: number;
-  readonly #table: HashTable;
-  readonly #key: Uint32Array;
+  private readonly table: HashTable;
+  private readonly key: Uint32Array;
   /** Prefixes per length. */
-  readonly #perLength: Uint32Array;
+  private readonly perLength: Uint32Array;
   /** Lengths in use, longest first. */
   #lengths: number[] = [];
 
@@ -25,17 +25,17 @@ export class LpmTable {
     this.addressWords = options.addressWords;
     this.maxEntries = options.maxEntries;
     const keyWords = options.exactWords + options.addressWords + 1;
-    this.#table = new HashTable({ kind: 'hash', keyWords, valueWords: 1, maxEntries: options.maxEntries });
-    this.#key = new Uint32Array(keyWords);
-    this.#perLength = new Uint32Array(32 * options.addressWords + 1);
+    this.table = new HashTable({ kind: 'hash', keyWords, valueWords: 1, maxEntries: options.maxEntries });
+    this.key = new Uint32Array(keyWords);
+    this.perLength = new Uint32Array(32 * options.addressWords + 1);
   }
 
   get size(): number {
-    return this.#table.size;
+    return this.table.size;
   }
 
   get byteLength(): number {
-    return this.#table.byteLength;
+    return this.table.byteLength;
   }
 
   /**
@@ -44,7 +44,7 @@ export class LpmTable {
    */
   lookup(key: ArrayLike<number>, at = 0): number {
     const { exactWords } = this;
-    for (let i = 0; i < exactWords; i++) this.#key[i] = key[at + i]!;
+    for (let i = 0; i < exactWords; i++) this.key[i] = key[at + i]!;
     for (const bits of this.#lengths) {
       const row = this.#find(key, at + exactWords, bits);
       if (row >= 0) return row;
@@ -53,23 +53,23 @@ export class LpmTable {
   }
 
   value(row: number): number {
-    return this.#table.rows[this.#table.valueAt(row)]!;
+    return this.table.rows[this.table.valueAt(row)]!;
   }
 
   /** Prefix length of a row. */
   bits(row: number): number {
-    return this.#table.rows[row * this.#table.rowWords + this.exactWords + this.addressWords]!;
+    return this.table.rows[row * this.table.rowWords + this.exactWords + this.addressWords]!;
   }
 
   /** Adds or overwrites a prefix; bits after its length are cleared. 0, or `LPM_FULL` with the table as it was. */
   set(key: ArrayLike<number>, bits: number, value: number): number {
     let row = this.#exact(key, bits);
     if (row < 0) {
-      row = this.#table.upsert(this.#key);
+      row = this.table.upsert(this.key);
       if (row < 0) return LPM_FULL;
-      if (this.#perLength[bits]!++ === 0) this.#lengths = [...this.#lengths, bits].sort((a, b) => b - a);
+      if (this.perLength[bits]!++ === 0) this.#lengths = [...this.#lengths, bits].sort((a, b) => b - a);
     }
-    this.#table.rows[this.#table.valueAt(row)] = value;
+    this.table.rows[this.table.valueAt(row)] = value;
     return 0;
   }
 
@@ -82,25 +82,25 @@ export class LpmTable {
   /** Deletes exactly this prefix; false if there was none. */
   delete(key: ArrayLike<number>, bits: number): boolean {
     if (this.#exact(key, bits) < 0) return false;
-    this.#table.delete(this.#key);
-    if (--this.#perLength[bits]! === 0) this.#lengths = this.#lengths.filter((length) => length !== bits);
+    this.table.delete(this.key);
+    if (--this.perLength[bits]! === 0) this.#lengths = this.#lengths.filter((length) => length !== bits);
     return true;
   }
 
   clear(): void {
-    this.#table.clear();
-    this.#perLength.fill(0);
+    this.table.clear();
+    this.perLength.fill(0);
     this.#lengths = [];
   }
 
   /** The next row after `row` (-1 to begin), or -1. */
   nextRow(row: number): number {
-    return this.#table.nextRow(row);
+    return this.table.nextRow(row);
   }
 
   /** Word `i` of a row's key: the exact words, then the address. */
   keyWord(row: number, i: number): number {
-    return this.#table.rows[row * this.#table.rowWords + i]!;
+    return this.table.rows[row * this.table.rowWords + i]!;
   }
 
   #exact(key: ArrayLike<number>, bits: number): number {
@@ -109,18 +109,18 @@ export class LpmTable {
         allowed: `0..${32 * this.addressWords}`,
       });
     }
-    for (let i = 0; i < this.exactWords; i++) this.#key[i] = key[i]!;
+    for (let i = 0; i < this.exactWords; i++) this.key[i] = key[i]!;
     return this.#find(key, this.exactWords, bits);
   }
 
   #find(address: ArrayLike<number>, at: number, bits: number): number {
     const { exactWords, addressWords } = this;
-    const key = this.#key;
+    const key = this.key;
     for (let i = 0, left = bits; i < addressWords; i++, left -= 32) {
       const mask = left >= 32 ? 0xffffffff : left <= 0 ? 0 : -1 << (32 - left);
       key[exactWords + i] = address[at + i]! & mask;
     }
     key[exactWords + addressWords] = bits;
-    return this.#table.find(key);
+    return this.table.find(key);
   }
 }

@@ -27,12 +27,8 @@ export const MAX_ENTRIES = 0x100_0000;
 
 const FIRST_ROWS = 32;
 
-// Positions in the table's own state; one typed array, so that counters beyond 2^31 stay unboxed.
-const SIZE = 0;
-const TICK = 1;
-const FREE = 2;
-const TOP = 3;
-const STATE_WORDS = 4;
+/** The last tick: beyond 31 bits a field would be an object on the heap. */
+const LAST_TICK = 0x7fff_ffff;
 
 /**
  * A map as the datapath has it: fixed-size binary keys and values, a limit, and the kernel's behaviour at the limit.
@@ -60,10 +56,18 @@ export class HashTable {
   /** How many entries were evicted to make room since the table was made. */
   evictions = 0;
 
-  readonly #state = new Uint32Array(STATE_WORDS);
+  // Private fields have their values from the start, of the kind they keep: a field that was undefined once is checked on every read.
+  #size = 0;
+  /** Uses so far: the stamp of the latest. */
+  #tick = 0;
+  /** Head of the list of free rows, plus 1; 0 if there is none. */
+  #free = 0;
+  /** Rows from here on were never used. */
+  #top = 0;
   /** Index: 0, or the row number plus 1 in the low bits and hash bits above. */
-  #slots: Int32Array;
-  readonly #rowMask: number;
+  #slots: Int32Array = new Int32Array(0);
+  /** Of a slot: the bits of the row number. */
+  readonly #rowMask: number = 0;
   /** Rows from oldest to newest as of tick `#sortedAt`; those before `#victim` are used up. */
   #byAge: Uint32Array = new Uint32Array(0);
   #victim = 0;
@@ -86,12 +90,12 @@ export class HashTable {
     const capacity = Math.min(Math.max(FIRST_ROWS, options.reserve ?? 0), maxEntries);
     this.rows = new Uint32Array(capacity * this.rowWords);
     this.#slots = new Int32Array(slotsFor(capacity));
-    this.#rowMask = 2 ** Math.ceil(Math.log2(maxEntries + 1)) - 1;
+    this.#rowMask = -1 >>> Math.clz32(maxEntries);
   }
 
   /** Entries now in the table, 0..maxEntries. */
   get size(): number {
-    return this.#state[SIZE]!;
+    return this.#size;
   }
 
   /** Bytes of memory held now, index and age order included. */
@@ -101,7 +105,7 @@ export class HashTable {
 
   /** Where the row's value begins in `rows`; its key begins at `row * rowWords`. */
   valueAt(row: number): number {
-    return row * this.rowWords + this.keyWords + 1;
+    return (Math.imul(row, this.rowWords) + this.keyWords + 1) | 0;
   }
 
   /** The row of the key in `key[at ...]`, or `NO_ROW`. Counts as a use: what a program in the kernel does. */
@@ -123,8 +127,7 @@ export class HashTable {
   lookupNear(row: number, key: Uint32Array, at = 0): number {
     const { rows, rowWords, keyWords } = this;
     const base = row * rowWords;
-    if (rows[base + keyWords] === 0) return this.lookup(key, at);
-    for (let word = 0; word < keyWords; word++) if (rows[base + word] !== key[at + word]) return this.lookup(key, at);
+    if (rows[base + keyWords] === 0 || !sameWords(rows, base, key, at, keyWords)) return this.lookup(key, at);
     this.#touch(row);
     return row;
   }
@@ -134,9 +137,7 @@ export class HashTable {
     const { rows, rowWords, keyWords } = this;
     const base = row * rowWords;
     if (row < 0 || base >= rows.length || rows[base + keyWords] === 0) return false;
-    let word = 0;
-    while (word < keyWords && rows[base + word] === key[at + word]) word++;
-    return word === keyWords;
+    return sameWords(rows, base, key, at, keyWords);
   }
 
   /**
@@ -170,16 +171,19 @@ export class HashTable {
     const base = row * this.rowWords;
     this.#unlink(row, base);
     this.rows[base + this.keyWords] = 0;
-    this.rows[base] = this.#state[FREE]!;
-    this.#state[FREE] = row + 1;
-    this.#state[SIZE] = this.#state[SIZE]! - 1;
+    this.rows[base] = this.#free;
+    this.#free = row + 1;
+    this.#size--;
   }
 
   /** Deletes everything; memory is kept. */
   clear(): void {
     this.rows.fill(0);
     this.#slots.fill(0);
-    this.#state.fill(0);
+    this.#size = 0;
+    this.#tick = 0;
+    this.#free = 0;
+    this.#top = 0;
     this.#victim = 0;
     this.#byAge = new Uint32Array(0);
   }
@@ -190,7 +194,7 @@ export class HashTable {
    */
   nextRow(row: number): number {
     const { rows, rowWords, keyWords } = this;
-    const top = this.#state[TOP]!;
+    const top = this.#top;
     for (let r = row + 1; r < top; r++) if (rows[r * rowWords + keyWords] !== 0) return r;
     return NO_ROW;
   }
@@ -212,35 +216,40 @@ export class HashTable {
       if (slot === 0) return NO_ROW;
       if (((slot ^ hash) & ~rowMask) !== 0) continue;
       const row = (slot & rowMask) - 1;
-      const base = row * rowWords;
-      let word = 0;
-      while (word < keyWords && rows[base + word] === key[at + word]) word++;
-      if (word === keyWords) return row;
+      if (sameWords(rows, Math.imul(row, rowWords), key, at, keyWords)) return row;
     }
   }
 
   // One multiplication per word, in two chains that the processor runs side by side, then a final mix. Every step can be undone,
   // so keys that differ in one word never share a hash.
   #hash(key: Uint32Array, at: number): number {
-    const end = at + this.keyWords;
+    const end = (at + this.keyWords) | 0;
     let h = 0;
     let g = 0;
-    let i = at;
-    for (; i + 1 < end; i += 2) {
+    let i = at | 0;
+    // Four words a turn: a turn costs as much as what is done in it.
+    for (; ((i + 4) | 0) <= end; i = (i + 4) | 0) {
       h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i]!, 0x9e3779b1);
       g = Math.imul(((g << 5) | (g >>> 27)) ^ key[i + 1]!, 0x85ebca6b);
+      h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i + 2]!, 0x9e3779b1);
+      g = Math.imul(((g << 5) | (g >>> 27)) ^ key[i + 3]!, 0x85ebca6b);
     }
-    if (i < end) h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i]!, 0x9e3779b1);
+    const left = (end - i) | 0;
+    if (left > 0) {
+      h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i]!, 0x9e3779b1);
+      if (left > 1) g = Math.imul(((g << 5) | (g >>> 27)) ^ key[i + 1]!, 0x85ebca6b);
+      if (left > 2) h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i + 2]!, 0x9e3779b1);
+    }
     h = Math.imul((h ^ (h >>> 16)) + ((g << 16) | (g >>> 16)), 0x85ebca6b);
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
     return h ^ (h >>> 16);
   }
 
   #touch(row: number): void {
-    const tick = this.#state[TICK]! + 1;
-    if (tick > 0xffff_ffff) this.#renumber();
-    else this.#state[TICK] = tick;
-    this.rows[row * this.rowWords + this.keyWords] = this.#state[TICK]!;
+    if (this.#tick === LAST_TICK) this.#renumber();
+    const tick = this.#tick + 1;
+    this.#tick = tick;
+    this.rows[Math.imul(row, this.rowWords) + this.keyWords] = tick;
   }
 
   #insert(hash: number, key: Uint32Array, at: number): number {
@@ -252,25 +261,22 @@ export class HashTable {
     for (let word = keyWords + 1; word < rowWords; word++) rows[base + word] = 0;
     this.#touch(row);
     this.#link(row, hash);
-    this.#state[SIZE] = this.#state[SIZE]! + 1;
+    this.#size++;
     return row;
   }
 
   #takeRow(): number {
-    const state = this.#state;
-    if (state[SIZE]! >= this.maxEntries) {
+    if (this.#size >= this.maxEntries) {
       if (this.kind === 'hash') return TABLE_FULL;
       this.#evict();
     }
-    const free = state[FREE]!;
+    const free = this.#free;
     if (free !== 0) {
-      state[FREE] = this.rows[(free - 1) * this.rowWords]!;
+      this.#free = this.rows[Math.imul(free - 1, this.rowWords)]!;
       return free - 1;
     }
-    if ((state[TOP]! + 1) * this.rowWords > this.rows.length) this.#grow();
-    const row = state[TOP]!;
-    state[TOP] = row + 1;
-    return row;
+    if ((this.#top + 1) * this.rowWords > this.rows.length) this.#grow();
+    return this.#top++;
   }
 
   #link(row: number, hash: number): void {
@@ -306,7 +312,7 @@ export class HashTable {
   }
 
   #grow(): void {
-    const top = this.#state[TOP]!;
+    const top = this.#top;
     const capacity = Math.min(2 * top, this.maxEntries);
     const rows = new Uint32Array(capacity * this.rowWords);
     rows.set(this.rows);
@@ -363,10 +369,10 @@ export class HashTable {
     }
     this.#byAge = order;
     this.#victim = 0;
-    this.#sortedAt = this.#state[TICK]!;
+    this.#sortedAt = this.#tick;
   }
 
-  // After 2^32 uses: stamps become ranks, 1 for the oldest.
+  // After 2^31 uses: stamps become ranks, 1 for the oldest.
   #renumber(): void {
     this.#sortByAge();
     const order = this.#byAge;
@@ -374,10 +380,25 @@ export class HashTable {
       this.rows[order[rank]! * this.rowWords + this.keyWords] = rank + 1;
     }
     this.#byAge = new Uint32Array(0);
-    this.#state[TICK] = order.length + 1;
+    this.#tick = order.length;
   }
 }
 
 function slotsFor(rows: number): number {
   return 2 ** Math.ceil(Math.log2(2 * rows));
+}
+
+/** Whether `count` words are the same; four a turn, as the hash has them. */
+function sameWords(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number, count: number): boolean {
+  let i = 0;
+  for (; ((i + 4) | 0) <= count; i = (i + 4) | 0) {
+    if (a[aAt + i] !== b[bAt + i] || a[aAt + i + 1] !== b[bAt + i + 1]) return false;
+    if (a[aAt + i + 2] !== b[bAt + i + 2] || a[aAt + i + 3] !== b[bAt + i + 3]) return false;
+  }
+  const left = (count - i) | 0;
+  if (left === 0) return true;
+  if (a[aAt + i] !== b[bAt + i]) return false;
+  if (left === 1) return true;
+  if (a[aAt + i + 1] !== b[bAt + i + 1]) return false;
+  return left === 2 || a[aAt + i + 2] === b[bAt + i + 2];
 }

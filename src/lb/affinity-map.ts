@@ -1,4 +1,4 @@
-import type { Family, IpAddress } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress } from '../net/address.ts';
 import type { U64 } from '../net/u64.ts';
 import { FamilyMap, TypedMap } from './typed-map.ts';
 
@@ -79,7 +79,7 @@ export class AffinityMap extends FamilyMap<AffinityKey, AffinityValue> {
   #writeAddress(client: ArrayLike<number>, at: number, revNatIndex: number): void {
     const { key, words } = this;
     key[1] = 0;
-    for (let i = 0; i < words; i++) key[i] = client[at + i]!;
+    copyAddress(key, 0, client, at, words);
     key[this.#clientWords] = revNatIndex;
   }
 

@@ -1,4 +1,4 @@
-import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import { FamilyMap } from './typed-map.ts';
 
 /** Value of the backend map; the key is the backend id (u32, not 0). */
@@ -29,9 +29,7 @@ abstract class AddressById<V extends { readonly address: IpAddress; readonly por
 
   /** Writes the address to `out[0...]`. */
   copyAddress(row: number, out: Uint32Array): void {
-    const { rows } = this.table;
-    const at = this.table.valueAt(row);
-    for (let i = 0; i < this.words; i++) out[i] = rows[at + i]!;
+    copyAddress(out, 0, this.table.rows, this.table.valueAt(row), this.words);
   }
 
   port(row: number): number {

@@ -1,5 +1,5 @@
 import type { TableKind } from '../hash/table.ts';
-import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import type { U64 } from '../net/u64.ts';
 import { FamilyMap } from './typed-map.ts';
 
@@ -17,7 +17,7 @@ export abstract class CookieMap<K extends { readonly address: IpAddress; readonl
     const { key, words } = this;
     key[0] = low;
     key[1] = high;
-    for (let i = 0; i < words; i++) key[2 + i] = address[at + i]!;
+    copyAddress(key, 2, address, at, words);
     key[2 + words] = port;
   }
 

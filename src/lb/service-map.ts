@@ -1,4 +1,4 @@
-import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import { FamilyMap } from './typed-map.ts';
 
 /** Key of the service map. `slot` 0 is the service itself (the master entry), 1..n are its backends. */
@@ -105,7 +105,7 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
 
   #write(address: ArrayLike<number>, at: number, port: number, slot: number, protocol: number, scope: number): void {
     const { key, words } = this;
-    for (let i = 0; i < words; i++) key[i] = address[at + i]!;
+    copyAddress(key, 0, address, at, words);
     key[words] = (port << 16) | slot;
     key[words + 1] = (protocol << 8) | scope;
   }

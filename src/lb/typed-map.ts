@@ -1,6 +1,6 @@
 import { LbtwinError } from '../errors.ts';
 import { HashTable, type TableKind } from '../hash/table.ts';
-import { type Family, type IpAddress, formatAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, formatAddress, type IpAddress, wordsOf } from '../net/address.ts';
 
 /**
  * A BPF map with typed keys and values over one typed-array table: what every load-balancing map has in common. The control
@@ -112,7 +112,7 @@ export abstract class FamilyMap<K, V> extends TypedMap<K, V> {
 
   /** @internal */
   protected putAddress(rows: Uint32Array, at: number, address: ArrayLike<number>, from = 0): void {
-    for (let i = 0; i < this.words; i++) rows[at + i] = address[from + i]!;
+    copyAddress(rows, at, address, from, this.words);
   }
 
   /** @internal */

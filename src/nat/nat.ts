@@ -10,7 +10,7 @@ import {
 } from '../conntrack/tuple.ts';
 import { LbtwinError } from '../errors.ts';
 import { HashTable } from '../hash/table.ts';
-import { type Family, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, sameAddressAt, wordsOf } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { type NatEntry, natValueWords, NatWord, NEEDS_CT, viewNatEntry } from './entry.ts';
 import { keepPort, nextPort, SNAT_ATTEMPTS, SNAT_SIGNAL_THRESHOLD } from './ports.ts';
@@ -90,9 +90,9 @@ export class Nat {
   /** How often the agent was signalled that ports run out. */
   fillUpSignals = 0;
 
-  readonly #w: number;
-  readonly #key: CtTuple;
-  readonly #ctTuple: CtTuple;
+  readonly #w: number = 1;
+  private readonly key: CtTuple;
+  private readonly ctTuple: CtTuple;
   readonly #ctState = new CtState();
 
   constructor(conntrack: Conntrack, table: HashTable = createNatTable(conntrack.family)) {
@@ -101,8 +101,8 @@ export class Nat {
     this.table = table;
     this.#w = wordsOf(this.family);
     this.toAddr = new Uint32Array(this.#w);
-    this.#key = new Uint32Array(tupleWords(this.family));
-    this.#ctTuple = new Uint32Array(tupleWords(this.family));
+    this.key = new Uint32Array(tupleWords(this.family));
+    this.ctTuple = new Uint32Array(tupleWords(this.family));
   }
 
   /** Looks up any entry; true if found, with the translation in `toAddr`, `toPort`, ... */
@@ -124,11 +124,11 @@ export class Nat {
     }
     if (row < 0) return this.newMapping(tuple, target, now, random);
     this.#load(row);
-    const fits = this.needsCt === target.needsCt && this.#reaches(target.addr);
+    const fits = this.needsCt === target.needsCt && sameAddressAt(this.toAddr, 0, target.addr, 0, this.#w);
     this.#setReverseKey(tuple, this.toAddr, this.toPort);
     if (!fits) {
       this.table.deleteRow(row);
-      this.table.delete(this.#key);
+      this.table.delete(this.key);
       return this.newMapping(tuple, target, now, random);
     }
     // Half of the pair may have been evicted: it is repaired from this one.
@@ -147,7 +147,7 @@ export class Nat {
     const row = this.table.lookup(tuple);
     if (!this.#load(row)) return -DropReason.NAT_NO_MAPPING;
     const w = this.#w;
-    const key = this.#key;
+    const key = this.key;
     const ports = tuple[2 * w]!;
     // Forward key: from the original source to the packet's source.
     setTuple(key, w, this.toAddr, 0, tuple, w, this.toPort, ports & 0xffff, tupleProtocol(tuple, w), TupleFlag.OUT);
@@ -157,7 +157,7 @@ export class Nat {
     }
     if (!this.needsCt) return 0;
     // Conntrack's packet layout of the packet as it will be: source and destination ports crosswise.
-    const ct = this.#ctTuple;
+    const ct = this.ctTuple;
     setTuple(ct, w, tuple, w, this.toAddr, 0, this.toPort, ports & 0xffff, tupleProtocol(tuple, w), 0);
     this.#ctState.clear();
     this.ctStatus = this.conntrack.lookup(
@@ -183,7 +183,7 @@ export class Nat {
     const w = this.#w;
     const { table } = this;
     const { minPort, maxPort } = target;
-    const key = this.#key;
+    const key = this.key;
     const sport = tuple[2 * w]! & 0xffff;
     this.extErr = 0;
     let port = keepPort(minPort, maxPort, sport, random);
@@ -240,7 +240,7 @@ export class Nat {
     this.created = rows[at + NatWord.CREATED]!;
     this.toPort = word & 0xffff;
     this.needsCt = (word & NEEDS_CT) !== 0;
-    for (let i = 0; i < this.#w; i++) this.toAddr[i] = rows[at + NatWord.TO_ADDR + i]!;
+    copyAddress(this.toAddr, 0, rows, at + NatWord.TO_ADDR, this.#w);
     return true;
   }
 
@@ -258,25 +258,20 @@ export class Nat {
     rows[at + NatWord.CREATED] = now;
     rows[at + NatWord.OTHER_HALF] = otherHalf;
     rows[at + NatWord.PORT_NEEDS_CT] = needsCt ? port | NEEDS_CT : port;
-    for (let i = 0; i < this.#w; i++) rows[at + NatWord.TO_ADDR + i] = addr[addrAt + i]!;
-  }
-
-  #reaches(addr: Uint32Array): boolean {
-    for (let i = 0; i < this.#w; i++) if (this.toAddr[i] !== addr[i]) return false;
-    return true;
+    copyAddress(rows, at + NatWord.TO_ADDR, addr, addrAt, this.#w);
   }
 
   /** Key of the replies to a flow that leaves as `addr`:`port`. */
   #setReverseKey(tuple: CtTuple, addr: ArrayLike<number>, port: number): void {
     const w = this.#w;
-    setTuple(this.#key, w, tuple, 0, addr, 0, tuple[2 * w]! >>> 16, port, tupleProtocol(tuple, w), TupleFlag.IN);
+    setTuple(this.key, w, tuple, 0, addr, 0, tuple[2 * w]! >>> 16, port, tupleProtocol(tuple, w), TupleFlag.IN);
   }
 
   /** True if the entry of `#key`, the other half of `row`, is there. */
   #hasOtherHalf(row: number): boolean {
     const { rows } = this.table;
     const at = this.table.valueAt(row) + NatWord.OTHER_HALF;
-    const other = this.table.lookupNear(rows[at]!, this.#key);
+    const other = this.table.lookupNear(rows[at]!, this.key);
     if (other < 0) return false;
     rows[at] = other;
     return true;
@@ -284,7 +279,7 @@ export class Nat {
 
   /** Makes the other half of `row`, whose key is `#key`, new as of now; what was loaded stays loaded. */
   #repair(row: number, addr: ArrayLike<number>, addrAt: number, port: number, now: number): number {
-    const other = this.table.create(this.#key);
+    const other = this.table.create(this.key);
     if (other < 0) {
       this.extErr = other;
       return -DropReason.NAT_NO_MAPPING;
@@ -295,7 +290,7 @@ export class Nat {
 
   #trackForward(tuple: CtTuple, tcpFlags: number, length: number, now: number): number {
     const { conntrack } = this;
-    const ct = this.#ctTuple;
+    const ct = this.ctTuple;
     ct.set(tuple);
     swapTupleAddresses(ct, this.#w);
     this.#ctState.clear();

@@ -52,8 +52,8 @@ const unknownCode = (family: Family): number =>
 export function readNatTuple(packet: PacketBuffer, headers: Headers, tuple: CtTuple): number {
   const { family, l3, l4, protocol } = headers;
   const w = wordsOf(family);
-  packet.words(l3 + destinationOffset(family), w, tuple, 0);
-  packet.words(l3 + sourceOffset(family), w, tuple, w);
+  packet.address(l3 + destinationOffset(family), w, tuple, 0);
+  packet.address(l3 + sourceOffset(family), w, tuple, w);
   tuple[2 * w] = 0;
   tuple[2 * w + 1] = protocol << 8;
   if (!hasPorts(protocol) || headers.laterFragment) return 0;
@@ -72,7 +72,7 @@ export type NatDefects = Pick<Defects, 'natIcmp4OuterChecksum' | 'natIcmp4ShortT
 export class PacketNat {
   readonly nat: Nat;
   readonly #defects: NatDefects;
-  readonly #w: number;
+  readonly #w: number = 1;
   readonly #echoTarget: SnatTarget;
   readonly #inner = new Headers();
   readonly #innerTuple: CtTuple;
@@ -196,8 +196,8 @@ export class PacketNat {
     const parsed = readIp(packet, at, family, inner);
     if (parsed !== Parse.OK) return parsed === Parse.TRUNCATED ? -DropReason.INVALID : -DropReason.INVALID_EXTHDR;
     const { l4, protocol } = inner;
-    packet.words(at + sourceOffset(family), w, tuple, 0);
-    packet.words(at + destinationOffset(family), w, tuple, w);
+    packet.address(at + sourceOffset(family), w, tuple, 0);
+    packet.address(at + destinationOffset(family), w, tuple, w);
     tuple[2 * w + 1] = (protocol << 8) | flags;
     if (hasPorts(protocol)) {
       if (!packet.has(l4, 4)) return -DropReason.INVALID;
@@ -252,7 +252,8 @@ export class PacketNat {
     if (failure !== 0) return failure;
     if (!defects.natIcmp4OuterChecksum) {
       const after = csumBytes(packet.bytes, packet.head + embedded, packet.length - embedded);
-      replaceChecksum(packet, l4 + ICMP.CHECKSUM, csumSub(after, before));
+      const change = csumSub(after, before);
+      replaceChecksum(packet, l4 + ICMP.CHECKSUM, (change >>> 16) + (change & 0xffff));
     }
     // ICMP of IPv4 has no pseudo header: nothing here amends the outer checksum by what the embedded L4 checksum was.
     return translateHeaders(packet, family, l3, l4, protocol, outerAddress, toAddr, NO_PORT, 0);

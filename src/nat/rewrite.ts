@@ -37,7 +37,7 @@ export function translateHeaders(
   const oldPort = portAt < 0 ? port : packet.u16(portAt);
   if (oldPort === port && sameWords(packet, at, addr, words)) return 0;
   const diff = csumDiffPacket(packet, at, addr, 0, words);
-  packet.setWords(at, words, addr, 0);
+  packet.setAddress(at, words, addr, 0);
   if (l4 >= 0) {
     const checksumAt = l4ChecksumOffset(protocol);
     if (missing === Missing.SKIPPED && checksumAt >= 0 && !packet.has(l4 + checksumAt, 2)) {

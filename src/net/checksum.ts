@@ -47,20 +47,7 @@ export const csumDiff16 = (from: number, to: number): number => to + 2 * ONES - 
 export const csumDiff32 = (from: number, to: number): number =>
   (to >>> 16) + (to & ONES) + 3 * ONES - (from >>> 16) - (from & ONES);
 
-/** The change of a sum when `words` big-endian words `from` become `to`. */
-export function csumDiffWords(
-  from: ArrayLike<number>,
-  fromAt: number,
-  to: ArrayLike<number>,
-  toAt: number,
-  words: number,
-): number {
-  let sum = 0;
-  for (let i = 0; i < words; i++) sum += csumDiff32(from[fromAt + i]!, to[toAt + i]!);
-  return sum;
-}
-
-/** The change of a sum when the `words` words in the packet at `offset` become `to`. */
+/** The change of a sum when the `words` words (1 or 4) in the packet at `offset` become `to`. */
 export function csumDiffPacket(
   packet: PacketBuffer,
   offset: number,
@@ -68,13 +55,21 @@ export function csumDiffPacket(
   toAt: number,
   words: number,
 ): number {
-  let sum = 0;
-  for (let i = 0; i < words; i++) sum += csumDiff32(packet.u32(offset + 4 * i), to[toAt + i]!);
-  return sum;
+  const { view } = packet;
+  const at = (packet.head + offset) | 0;
+  let sum = csumDiff32(view.getUint32(at), to[toAt]!);
+  if (words === 1) return sum;
+  sum += csumDiff32(view.getUint32(at + 4), to[toAt + 1]!);
+  sum += csumDiff32(view.getUint32(at + 8), to[toAt + 2]!);
+  return sum + csumDiff32(view.getUint32(at + 12), to[toAt + 3]!);
 }
 
-/** A checksum field after the sum under it changed by `diff`. */
-export const csumApply = (field: number, diff: number): number => csumFold(csumAdd(~field & 0xffff, diff));
+/** A checksum field after the sum under it changed by `diff`, 0..2^31-2^16. */
+export function csumApply(field: number, diff: number): number {
+  let sum = ((~field & ONES) + diff) | 0;
+  sum = ((sum >>> 16) + (sum & ONES)) | 0;
+  return ~((sum >>> 16) + sum) & ONES;
+}
 
 /** Changes a checksum field of the packet by `diff`; false, with nothing written, if the field is not in the frame. */
 export function replaceChecksum(packet: PacketBuffer, offset: number, diff: number): boolean {

@@ -74,7 +74,7 @@ export function insertDsrExtension(
   packet.setU8(start + 1, DSR_EXTENSION6.LENGTH);
   packet.setU8(start + 2, DSR_EXTENSION6.TYPE);
   packet.setU8(start + 3, DSR_EXTENSION6.OPTION_LENGTH);
-  packet.setWords(start + 4, 4, address, at);
+  packet.setAddress(start + 4, 4, address, at);
   packet.setU16(start + 20, port);
 }
 
@@ -95,7 +95,7 @@ export function findDsrExtension(packet: PacketBuffer, l3: number, out: Uint32Ar
     if (next === NextHeader.DESTINATION && packet.u8(at + 1) === DSR_EXTENSION6.LENGTH) {
       if (!packet.has(at, DSR_EXTENSION6.SIZE)) return DsrError.TRUNCATED;
       if (packet.u8(at + 2) === DSR_EXTENSION6.TYPE && packet.u8(at + 3) === DSR_EXTENSION6.OPTION_LENGTH) {
-        packet.words(at + 4, 4, out, 0);
+        packet.address(at + 4, 4, out, 0);
         out[4] = packet.u16(at + 20);
         return 1;
       }

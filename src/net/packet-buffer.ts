@@ -73,15 +73,25 @@ export class PacketBuffer {
     this.view.setUint32(this.head + offset, value);
   }
 
-  /** Reads `count` big-endian words to `out[at...]`. */
-  words(offset: number, count: number, out: Uint32Array, at: number): void {
-    const start = this.head + offset;
-    for (let i = 0; i < count; i++) out[at + i] = this.view.getUint32(start + 4 * i);
+  /** Reads an address of `words` words (1 or 4) to `out[at...]`. */
+  address(offset: number, words: number, out: Uint32Array, at: number): void {
+    const { view } = this;
+    const start = (this.head + offset) | 0;
+    out[at] = view.getUint32(start);
+    if (words === 1) return;
+    out[at + 1] = view.getUint32(start + 4);
+    out[at + 2] = view.getUint32(start + 8);
+    out[at + 3] = view.getUint32(start + 12);
   }
 
-  setWords(offset: number, count: number, words: ArrayLike<number>, at: number): void {
-    const start = this.head + offset;
-    for (let i = 0; i < count; i++) this.view.setUint32(start + 4 * i, words[at + i]!);
+  setAddress(offset: number, words: number, from: ArrayLike<number>, at: number): void {
+    const { view } = this;
+    const start = (this.head + offset) | 0;
+    view.setUint32(start, from[at]!);
+    if (words === 1) return;
+    view.setUint32(start + 4, from[at + 1]!);
+    view.setUint32(start + 8, from[at + 2]!);
+    view.setUint32(start + 12, from[at + 3]!);
   }
 
   /** Copies `count` bytes within the frame. */

@@ -1,4 +1,4 @@
-import type { Family } from './address.ts';
+import { type Family, wordsOf } from './address.ts';
 import { csumDiff16, csumDiffPacket, replaceChecksum, replaceL4Checksum } from './checksum.ts';
 import { ICMP, IPV4, IPV6 } from './headers.ts';
 import type { PacketBuffer } from './packet-buffer.ts';
@@ -10,7 +10,7 @@ export const Rewrite = { OK: 0, L3_CHECKSUM: 1, L4_CHECKSUM: 2, WRITE: 3 } as co
 export type RewriteResult = (typeof Rewrite)[keyof typeof Rewrite];
 
 /**
- * Replaces an address of the IP header at `l3` (`addressOffset` is `IPV4.SRC`, `IPV6.DST`, ...) by `words[at...]` and amends the
+ * Replaces an address of the IP header at `l3` (`addressOffset` is `IPV4.SRC`, `IPV6.DST`, ...) by `to[at...]` and amends the
  * IPv4 header checksum. Returns the change of the sums; the caller owes it to the L4 checksum.
  */
 export function replaceAddress(
@@ -18,13 +18,13 @@ export function replaceAddress(
   family: Family,
   l3: number,
   addressOffset: number,
-  words: ArrayLike<number>,
+  to: Uint32Array,
   at: number,
 ): number {
-  const count = family === 4 ? 1 : 4;
+  const words = wordsOf(family);
   const offset = l3 + addressOffset;
-  const diff = csumDiffPacket(packet, offset, words, at, count);
-  packet.setWords(offset, count, words, at);
+  const diff = csumDiffPacket(packet, offset, to, at, words);
+  packet.setAddress(offset, words, to, at);
   if (family === 4) replaceChecksum(packet, l3 + IPV4.CHECKSUM, diff);
   return diff;
 }
@@ -55,7 +55,7 @@ export function replaceEndpoint(
   family: Family,
   l3: number,
   addressOffset: number,
-  words: ArrayLike<number>,
+  to: Uint32Array,
   at: number,
   l4: number,
   protocol: number,
@@ -63,7 +63,7 @@ export function replaceEndpoint(
   oldPort: number,
   newPort: number,
 ): RewriteResult {
-  const diff = replaceAddress(packet, family, l3, addressOffset, words, at);
+  const diff = replaceAddress(packet, family, l3, addressOffset, to, at);
   return l4 < 0 ? Rewrite.OK : replaceL4(packet, l4, protocol, portOffset, oldPort, newPort, diff);
 }
 

@@ -90,8 +90,8 @@ export function pushIpip6(
   packet.setU16(l3 + IPV6.PAYLOAD_LENGTH, packet.u16(l3 + IPV6.PAYLOAD_LENGTH) + IPV6.SIZE);
   packet.setU8(l3 + IPV6.NEXT_HEADER, Encapsulation.IPV6);
   packet.setU8(l3 + IPV6.HOP_LIMIT, DEFAULT_TTL);
-  packet.setWords(l3 + IPV6.SRC, 4, saddr, 0);
-  packet.setWords(l3 + IPV6.DST, 4, daddr, daddrAt);
+  packet.setAddress(l3 + IPV6.SRC, 4, saddr, 0);
+  packet.setAddress(l3 + IPV6.DST, 4, daddr, daddrAt);
 }
 
 /** The UDP source port of a tunnel: the two halves of a flow's hash folded, byte-swapped as the datapath stores it. */

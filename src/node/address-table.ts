@@ -50,70 +50,70 @@ class Places<V> {
 /** A hash map from an address of one family to a value that is written once and read by the datapath. */
 export class AddressTable<V> {
   readonly family: Family;
-  readonly #table: HashTable;
+  private readonly table: HashTable;
   readonly #values = new Places<V>();
-  readonly #key: Uint32Array;
+  private readonly key: Uint32Array;
 
   constructor(family: Family, maxEntries: number) {
     this.family = family;
     const keyWords = wordsOf(family);
-    this.#table = new HashTable({ kind: 'hash', keyWords, valueWords: 1, maxEntries });
-    this.#key = new Uint32Array(keyWords);
+    this.table = new HashTable({ kind: 'hash', keyWords, valueWords: 1, maxEntries });
+    this.key = new Uint32Array(keyWords);
   }
 
   get size(): number {
-    return this.#table.size;
+    return this.table.size;
   }
 
   get maxEntries(): number {
-    return this.#table.maxEntries;
+    return this.table.maxEntries;
   }
 
   /** The value of the address in `words[at...]`. */
   lookup(words: Uint32Array, at: number): V | undefined {
-    if (this.#table.size === 0) return undefined;
-    const row = this.#table.find(words, at);
-    return row < 0 ? undefined : this.#values.get(this.#table.rows[this.#table.valueAt(row)]!);
+    if (this.table.size === 0) return undefined;
+    const row = this.table.find(words, at);
+    return row < 0 ? undefined : this.#values.get(this.table.rows[this.table.valueAt(row)]!);
   }
 
   get(address: IpAddress): V | undefined {
-    this.#key.set(wordsFor(this.family, address));
-    return this.lookup(this.#key, 0);
+    this.key.set(wordsFor(this.family, address));
+    return this.lookup(this.key, 0);
   }
 
   /** Adds or overwrites. 0, or a negative errno (E2BIG) with the table as it was. */
   set(address: IpAddress, value: V): number {
-    this.#key.set(wordsFor(this.family, address));
-    const row = this.#table.find(this.#key);
+    this.key.set(wordsFor(this.family, address));
+    const row = this.table.find(this.key);
     if (row >= 0) {
-      this.#values.put(this.#table.rows[this.#table.valueAt(row)]!, value);
+      this.#values.put(this.table.rows[this.table.valueAt(row)]!, value);
       return 0;
     }
-    const made = this.#table.create(this.#key);
+    const made = this.table.create(this.key);
     if (made < 0) return made;
-    this.#table.rows[this.#table.valueAt(made)] = this.#values.take(value);
+    this.table.rows[this.table.valueAt(made)] = this.#values.take(value);
     return 0;
   }
 
   delete(address: IpAddress): boolean {
-    this.#key.set(wordsFor(this.family, address));
-    const row = this.#table.find(this.#key);
+    this.key.set(wordsFor(this.family, address));
+    const row = this.table.find(this.key);
     if (row < 0) return false;
-    this.#values.release(this.#table.rows[this.#table.valueAt(row)]!);
-    this.#table.deleteRow(row);
+    this.#values.release(this.table.rows[this.table.valueAt(row)]!);
+    this.table.deleteRow(row);
     return true;
   }
 
   clear(): void {
-    this.#table.clear();
+    this.table.clear();
     this.#values.clear();
   }
 
   *entries(): Generator<[IpAddress, V]> {
-    for (let row = this.#table.nextRow(-1); row >= 0; row = this.#table.nextRow(row)) {
-      const base = row * this.#table.rowWords;
-      const { rows } = this.#table;
-      yield [addressAt(this.family, (i) => rows[base + i]!), this.#values.get(rows[this.#table.valueAt(row)]!)];
+    for (let row = this.table.nextRow(-1); row >= 0; row = this.table.nextRow(row)) {
+      const base = row * this.table.rowWords;
+      const { rows } = this.table;
+      yield [addressAt(this.family, (i) => rows[base + i]!), this.#values.get(rows[this.table.valueAt(row)]!)];
     }
   }
 }
@@ -121,65 +121,65 @@ export class AddressTable<V> {
 /** A longest-prefix map from addresses of one family to such values. */
 export class PrefixTable<V> {
   readonly family: Family;
-  readonly #trie: LpmTable;
+  private readonly trie: LpmTable;
   readonly #values = new Places<V>();
 
   constructor(family: Family, maxEntries: number) {
     this.family = family;
-    this.#trie = new LpmTable({ exactWords: 0, addressWords: wordsOf(family), maxEntries });
+    this.trie = new LpmTable({ exactWords: 0, addressWords: wordsOf(family), maxEntries });
   }
 
   get size(): number {
-    return this.#trie.size;
+    return this.trie.size;
   }
 
   get maxEntries(): number {
-    return this.#trie.maxEntries;
+    return this.trie.maxEntries;
   }
 
   /** The value of the longest prefix that holds the address in `words[at...]`. */
   lookup(words: ArrayLike<number>, at: number): V | undefined {
-    const row = this.#trie.lookup(words, at);
-    return row < 0 ? undefined : this.#values.get(this.#trie.value(row));
+    const row = this.trie.lookup(words, at);
+    return row < 0 ? undefined : this.#values.get(this.trie.value(row));
   }
 
   /** The value of exactly this prefix. */
   get(cidr: Cidr): V | undefined {
-    const place = this.#trie.get(wordsFor(this.family, cidr.address), cidr.bits);
+    const place = this.trie.get(wordsFor(this.family, cidr.address), cidr.bits);
     return place < 0 ? undefined : this.#values.get(place);
   }
 
   /** Adds or overwrites. 0, or a negative errno (ENOSPC) with the table as it was. */
   set(cidr: Cidr, value: V): number {
     const words = wordsFor(this.family, cidr.address);
-    const place = this.#trie.get(words, cidr.bits);
+    const place = this.trie.get(words, cidr.bits);
     if (place >= 0) {
       this.#values.put(place, value);
       return 0;
     }
     const taken = this.#values.take(value);
-    const error = this.#trie.set(words, cidr.bits, taken);
+    const error = this.trie.set(words, cidr.bits, taken);
     if (error !== 0) this.#values.release(taken);
     return error;
   }
 
   delete(cidr: Cidr): boolean {
     const words = wordsFor(this.family, cidr.address);
-    const place = this.#trie.get(words, cidr.bits);
+    const place = this.trie.get(words, cidr.bits);
     if (place < 0) return false;
     this.#values.release(place);
-    return this.#trie.delete(words, cidr.bits);
+    return this.trie.delete(words, cidr.bits);
   }
 
   clear(): void {
-    this.#trie.clear();
+    this.trie.clear();
     this.#values.clear();
   }
 
   *entries(): Generator<[Cidr, V]> {
-    for (let row = this.#trie.nextRow(-1); row >= 0; row = this.#trie.nextRow(row)) {
-      const address = addressAt(this.family, (i) => this.#trie.keyWord(row, i));
-      yield [{ address, bits: this.#trie.bits(row) }, this.#values.get(this.#trie.value(row))];
+    for (let row = this.trie.nextRow(-1); row >= 0; row = this.trie.nextRow(row)) {
+      const address = addressAt(this.family, (i) => this.trie.keyWord(row, i));
+      yield [{ address, bits: this.trie.bits(row) }, this.#values.get(this.trie.value(row))];
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import { FamilyMap } from '../lb/typed-map.ts';
 
 /** A datagram in pieces. */
@@ -37,10 +37,8 @@ export class FragmentMap extends FamilyMap<FragmentKey, FragmentPorts> {
 
   #write(daddr: ArrayLike<number>, saddr: ArrayLike<number>, id: number, protocol: number): void {
     const { key, words } = this;
-    for (let i = 0; i < words; i++) {
-      key[i] = daddr[i]!;
-      key[words + i] = saddr[i]!;
-    }
+    copyAddress(key, 0, daddr, 0, words);
+    copyAddress(key, words, saddr, 0, words);
     key[2 * words] = id;
     key[2 * words + 1] = protocol;
   }

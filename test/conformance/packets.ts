@@ -35,7 +35,7 @@ export function describeFrame(hex: string): PacketRecord {
   const rest = (at: number): string => toHex(packet.frame().subarray(at));
   const address = (offset: number): string => {
     const words = new Uint32Array(4);
-    packet.words(l3 + offset, wordsOf(family), words, 0);
+    packet.address(l3 + offset, wordsOf(family), words, 0);
     return formatWords(family, words);
   };
   const record: Record<string, number | string> = {

@@ -24,7 +24,7 @@ export function decodeFrame(hex: string): Record<string, unknown> {
   const mac = (at: number): string => formatMac({ high: packet.u32(at), low: packet.u16(at + 4) });
   const address = (offset: number): string => {
     const words = new Uint32Array(4);
-    packet.words(l3 + offset, wordsOf(family), words, 0);
+    packet.address(l3 + offset, wordsOf(family), words, 0);
     return formatWords(family, words);
   };
   const record: Record<string, unknown> = {

@@ -43,7 +43,8 @@ function flowOf(bytes: Uint8Array): Flow {
   const { packet, headers } = parse(bytes);
   const { family, l3, l4 } = headers;
   const words = new Uint32Array(8);
-  packet.words(l3 + (family === 4 ? 12 : 8), 2 * wordsOf(family), words, 0);
+  packet.address(l3 + (family === 4 ? 12 : 8), wordsOf(family), words, 0);
+  packet.address(l3 + (family === 4 ? 16 : 24), wordsOf(family), words, wordsOf(family));
   return {
     source: formatWords(family, words),
     destination: formatWords(family, words, wordsOf(family)),
@@ -318,7 +319,7 @@ describe('DSR', () => {
       if (family === 6) expectChecksums(verdict.frame!);
       const inner = headers.l4 + 8;
       const words = new Uint32Array(4);
-      packet.words(inner + (family === 4 ? 16 : 24), wordsOf(family), words, 0);
+      packet.address(inner + (family === 4 ? 16 : 24), wordsOf(family), words, 0);
       expect(formatWords(family, words)).toBe(names.frontend);
     }
   });
@@ -353,7 +354,7 @@ describe('DSR', () => {
         const { packet, headers } = parse(node.receive('xdp', request, { now: 1 }).frame!);
         const inner = headers.l4 + 8;
         const words = new Uint32Array(4);
-        packet.words(inner + (family === 4 ? 16 : 24), wordsOf(family), words, 0);
+        packet.address(inner + (family === 4 ? 16 : 24), wordsOf(family), words, 0);
         expect(formatWords(family, words)).toBe(dsrIcmpIpipService ? names.remote[0] : names.frontend);
         expect(packet.u16(inner + (family === 4 ? 20 : 40) + 2)).toBe(dsrIcmpIpipService ? 40000 : PORT);
       }

@@ -47,7 +47,7 @@ function ends(bytes: Uint8Array | undefined): string {
   const { family, l3, l4 } = headers;
   const words = new Uint32Array(4);
   const address = (offset: number): string => {
-    packet.words(l3 + offset, family === 4 ? 1 : 4, words, 0);
+    packet.address(l3 + offset, family === 4 ? 1 : 4, words, 0);
     return formatWords(family, words);
   };
   const ports = headers.laterFragment ? ['-', '-'] : [packet.u16(l4), packet.u16(l4 + 2)];

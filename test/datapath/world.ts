@@ -204,13 +204,13 @@ export class GuardedBuffer extends PacketBuffer {
     this.#guard(offset, 4);
     super.setU32(offset, value);
   }
-  override words(offset: number, count: number, out: Uint32Array, at: number): void {
+  override address(offset: number, count: number, out: Uint32Array, at: number): void {
     this.#guard(offset, 4 * count);
-    super.words(offset, count, out, at);
+    super.address(offset, count, out, at);
   }
-  override setWords(offset: number, count: number, words: ArrayLike<number>, at: number): void {
+  override setAddress(offset: number, count: number, words: ArrayLike<number>, at: number): void {
     this.#guard(offset, 4 * count);
-    super.setWords(offset, count, words, at);
+    super.setAddress(offset, count, words, at);
   }
   override move(to: number, from: number, count: number): void {
     this.#guard(to, count);

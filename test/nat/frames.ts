@@ -30,8 +30,8 @@ export function frameOf(flow: Flow, payload: Uint8Array, tcpFlags = 0x10): Uint8
   const packet = new PacketBuffer();
   packet.load(new Uint8Array(l4 + l4Bytes));
   packet.setU16(ETH.TYPE, family === 4 ? EtherType.IPV4 : EtherType.IPV6);
-  packet.setWords(l3 + sourceOffset(family), wordsOf(family), saddr, 0);
-  packet.setWords(l3 + destinationOffset(family), wordsOf(family), daddr, 0);
+  packet.setAddress(l3 + sourceOffset(family), wordsOf(family), saddr, 0);
+  packet.setAddress(l3 + destinationOffset(family), wordsOf(family), daddr, 0);
   if (family === 4) {
     packet.setU8(l3, 0x45);
     packet.setU16(l3 + IPV4.TOTAL_LENGTH, IPV4.SIZE + l4Bytes);

@@ -87,7 +87,7 @@ describe('checksums', () => {
         packet.setU16(l4 + 16, full());
         const at = source - l3;
         const old = packet.u16(l4);
-        expect(replaceEndpoint(packet, family, l3, at, words, 0, l4, Protocol.TCP, 0, old, port)).toBe(Rewrite.OK);
+        expect(replaceEndpoint(packet, family, l3, at, Uint32Array.from(words), 0, l4, Protocol.TCP, 0, old, port)).toBe(Rewrite.OK);
         expect(decrementTtl(packet, family, l3)).toBe(true);
         expect(packet.u16(l4 + 16) % 0xffff).toBe(full() % 0xffff);
         if (family === 4) expect(packet.u16(l3 + IPV4.CHECKSUM) % 0xffff).toBe(ipv4Checksum(packet, l3) % 0xffff);
@@ -111,7 +111,7 @@ describe('checksums', () => {
     const packet = loaded(TCP4.slice(0, 2 * (14 + 20 + 17)));
     expect(replaceL4Checksum(packet, 34, Protocol.TCP, 1)).toBe(false);
     for (const protocol of [Protocol.TCP, Protocol.SCTP]) {
-      const result = replaceEndpoint(packet, 4, 14, IPV4.SRC, [1], 0, 34, protocol, 0, packet.u16(34), 1);
+      const result = replaceEndpoint(packet, 4, 14, IPV4.SRC, Uint32Array.of(1), 0, 34, protocol, 0, packet.u16(34), 1);
       expect(result).toBe(Rewrite.L4_CHECKSUM);
       // Address and IPv4 checksum are written by then, as in the kernel; the port is not.
       expect([packet.u32(14 + IPV4.SRC), packet.u16(34)]).toEqual([1, 0xe842]);

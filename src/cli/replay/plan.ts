@@ -119,7 +119,7 @@ class Planner {
     }
     if (restless === undefined) return;
     this.#words.fill(0);
-    packet.words(l3 + sourceOffset(family), f.words, this.#words, 0);
+    packet.address(l3 + sourceOffset(family), f.words, this.#words, 0);
     const row = restless.find(this.#words);
     if (row >= 0 && restless.rows[restless.valueAt(row) + 2] === 1) this.#add(this.#address(f, this.#words, 0));
   }
@@ -127,8 +127,8 @@ class Planner {
   /** The tuple of the IP header at `l3` in packet layout, without ports. */
   #addresses(f: NodeFamily, l3: number): Uint32Array {
     const tuple = this.#tuples[f.family];
-    this.#packet.words(l3 + destinationOffset(f.family), f.words, tuple, 0);
-    this.#packet.words(l3 + sourceOffset(f.family), f.words, tuple, f.words);
+    this.#packet.address(l3 + destinationOffset(f.family), f.words, tuple, 0);
+    this.#packet.address(l3 + sourceOffset(f.family), f.words, tuple, f.words);
     tuple[2 * f.words] = 0;
     return tuple;
   }
@@ -207,7 +207,7 @@ class Planner {
       if (readHeaders(packet, headers) !== Parse.OK) continue;
       const { family, l3 } = headers;
       this.#words.fill(0);
-      packet.words(l3 + sourceOffset(family), family === 4 ? 1 : 4, this.#words, 0);
+      packet.address(l3 + sourceOffset(family), family === 4 ? 1 : 4, this.#words, 0);
       const high = packet.u32(ETH.SRC);
       const low = packet.u16(ETH.SRC + 4);
       const before = clients.size;
