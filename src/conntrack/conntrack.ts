@@ -6,6 +6,7 @@ import { Protocol } from '../net/protocol.ts';
 import { CT_VALUE_WORDS, CtBit, type CtEntry, type CtState, CtWord, viewCtEntry } from './entry.ts';
 import { type ConntrackOptions, resolveConntrackOptions } from './options.ts';
 import { reverseTuple, setTupleFlags, type CtTuple, TupleFlag, tupleWords } from './tuple.ts';
+import { Use, type UseLog } from './use-log.ts';
 
 /** Which end of the connection the packet is seen from, or a service entry. */
 export const CtDir = { EGRESS: 0, INGRESS: 1, SERVICE: 2 } as const;
@@ -75,6 +76,10 @@ export class Conntrack {
   extErr = 0;
   /** How often a failed `create` signalled the agent that the table is full. */
   fillUpSignals = 0;
+  /** Where uses are noted, if anybody wants to know. */
+  log: UseLog | undefined = undefined;
+  /** Or-ed to the kinds of noted uses. */
+  logAs = 0;
 
   readonly #w: number = 1;
   readonly #stateBits: number = 0;
@@ -175,6 +180,7 @@ export class Conntrack {
    * @returns 0, or `-DropReason.CT_CREATE_FAILED` with `extErr` set.
    */
   create(tuple: CtTuple, dir: CtDir, state: CtState | null, related: boolean, length: number, now: number): number {
+    this.log?.spoil();
     const w = this.#w;
     const tcp = this.#isTcp(tuple);
     this.extErr = 0;
@@ -198,6 +204,7 @@ export class Conntrack {
 
   /** Another backend for a service entry, in place; nothing if the entry is gone. */
   updateService(tuple: CtTuple, backendId: number, revNatIndex: number): void {
+    this.log?.spoil();
     const table = this.tableOf(tuple);
     const row = table.lookup(tuple);
     if (row < 0) return;
@@ -210,7 +217,7 @@ export class Conntrack {
   /** True if the packet of `tuple` (packet layout) answers a connection that came in from outside; sets the flags to IN. */
   isReply(tuple: CtTuple): boolean {
     setTupleFlags(tuple, this.#w, TupleFlag.IN);
-    return this.tableOf(tuple).lookup(tuple) >= 0;
+    return this.#read(tuple) >= 0;
   }
 
   /**
@@ -219,9 +226,32 @@ export class Conntrack {
    */
   egressBits(tuple: CtTuple): number {
     setTupleFlags(tuple, this.#w, TupleFlag.OUT);
-    const table = this.tableOf(tuple);
-    const row = table.lookup(tuple);
-    return row < 0 ? -1 : table.rows[table.valueAt(row) + CtWord.BITS_REV_NAT]!;
+    return this.#read(tuple);
+  }
+
+  /**
+   * Whether the entry in a row says what a noted use says: the same but for SEEN_NON_SYN, which comes of itself. The row has to be
+   * live.
+   */
+  isAsNoted(use: number, row: number, bits: number, backendId: number): boolean {
+    const table = this.#tableOfUse(use);
+    const at = table.valueAt(row);
+    const { rows } = table;
+    return (
+      ((rows[at + CtWord.BITS_REV_NAT]! ^ bits) & ~CtBit.SEEN_NON_SYN) === 0 &&
+      rows[at + CtWord.BACKEND_ID] === backendId
+    );
+  }
+
+  /** What a `lookup` did when it noted `use`, for another packet of the flow, its flags without SYN, FIN and RST. */
+  repeat(use: number, row: number, flags: number, length: number, now: number): void {
+    const table = this.#tableOfUse(use);
+    table.use(row);
+    if ((use & Use.MASK) === Use.CT_READ) return;
+    const { rows } = table;
+    const at = table.valueAt(row);
+    this.monitor = this.#refresh(rows, at, table === this.tcp, ((use >>> 8) & 0xff) as CtDir, flags, now);
+    if (this.options.accounting) this.#count(rows, at, length);
   }
 
   /** Deletes the entries whose lifetime is over at `now`, as the agent's garbage collection does; returns how many. */
@@ -248,6 +278,30 @@ export class Conntrack {
     for (let row = table.nextRow(-1); row >= 0; row = table.nextRow(row)) yield viewCtEntry(this.family, table, row);
   }
 
+  #tableOfUse(use: number): HashTable {
+    return use >>> 16 === 0 ? this.tcp : this.any;
+  }
+
+  /** A lookup whose answer is the entry's bits with the revNatIndex in the high half, or -1. */
+  #read(tuple: CtTuple): number {
+    const table = this.tableOf(tuple);
+    const row = table.lookup(tuple);
+    if (row < 0) {
+      this.log?.spoil();
+      return -1;
+    }
+    const { rows } = table;
+    const at = table.valueAt(row);
+    const bits = rows[at + CtWord.BITS_REV_NAT]!;
+    this.log?.note(
+      Use.CT_READ | this.logAs | (table === this.tcp ? 0 : 1 << 16),
+      row,
+      bits,
+      rows[at + CtWord.BACKEND_ID],
+    );
+    return bits;
+  }
+
   #isTcp(tuple: CtTuple): boolean {
     return ((tuple[2 * this.#w + 1]! >>> 8) & 0xff) === Protocol.TCP;
   }
@@ -264,8 +318,10 @@ export class Conntrack {
     now: number,
   ): number {
     const row = table.lookup(tuple, 0);
+    const { log } = this;
     if (row < 0) {
       this.monitor = MONITOR_REPORT;
+      if (log !== undefined) log.spoil();
       return ABSENT;
     }
     const { rows } = table;
@@ -275,17 +331,29 @@ export class Conntrack {
     const accepted = types === CtType.ANY || ((types & CtType.SERVICE) !== 0 && revNatIndex === state.revNatIndex);
     if (!accepted && accepts(types, word, revNatIndex, state) !== true) {
       this.monitor = MONITOR_REPORT;
+      if (log !== undefined) log.spoil();
       return ABSENT;
     }
     const { options } = this;
     const service = dir === CtDir.SERVICE;
     const syn = (flags & TcpFlag.SYN) !== 0;
     const closing = (word & BOTH_CLOSING) !== 0;
+    if (log !== undefined) {
+      if (closing || (flags & (TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST)) !== 0) log.spoil();
+      else
+        log.note(
+          Use.CT | this.logAs | (dir << 8) | (table === this.tcp ? 0 : 1 << 16),
+          row,
+          word,
+          rows[at + CtWord.BACKEND_ID]!,
+        );
+    }
     if (service && syn && closing && (rows[at + CtWord.LAST_TX_REPORT]! + options.serviceTcpGrace) >>> 0 <= now) {
       this.monitor = MONITOR_REPORT;
       return ABSENT;
     }
-    if ((word & BOTH_CLOSING) !== BOTH_CLOSING) this.monitor = this.#refresh(rows, at, table === this.tcp, dir, flags, now);
+    if ((word & BOTH_CLOSING) !== BOTH_CLOSING)
+      this.monitor = this.#refresh(rows, at, table === this.tcp, dir, flags, now);
     if (options.accounting) this.#count(rows, at, length);
 
     const action = (flags & (TcpFlag.FIN | TcpFlag.RST)) !== 0 ? CLOSE : syn ? CREATE : NONE;

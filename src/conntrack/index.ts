@@ -3,3 +3,4 @@ export * from './entry.ts';
 export * from './options.ts';
 export * from './packet.ts';
 export * from './tuple.ts';
+export * from './use-log.ts';

@@ -7,6 +7,7 @@ import { destinationOffset, sourceOffset } from '../net/packet-buffer.ts';
 import type { Mac } from '../node/mac.ts';
 import { worldIdentity } from '../node/identity.ts';
 import type { NodeFamilyTables } from '../node/tables.ts';
+import { FlowMemory } from './flow-memory.ts';
 import { type FragmentPorts, NO_FRAGMENTS } from './extract.ts';
 import { FragmentTracking } from './fragments.ts';
 import type { Node } from './node.ts';
@@ -47,6 +48,8 @@ export class NodeFamily {
   readonly pods: PodFamily;
   /** Source NAT of whole packets. */
   readonly packetNat: PacketNat;
+  /** Flows that need no decisions any more. */
+  readonly memory: FlowMemory;
 
   constructor(node: Node, family: Family, conntrack: Conntrack, nat: Nat) {
     const { options, addresses } = node;
@@ -80,6 +83,7 @@ export class NodeFamily {
     this.pods = new PodFamily(this);
     this.target = targetOf(family, options);
     this.ownTarget = targetOf(family, options);
+    this.memory = new FlowMemory(this);
   }
 }
 

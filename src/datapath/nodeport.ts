@@ -1,6 +1,7 @@
 import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { copyTuple, reverseTuple } from '../conntrack/tuple.ts';
+import { Use } from '../conntrack/use-log.ts';
 import { LbtwinError } from '../errors.ts';
 import {
   hasSourceRange,
@@ -20,6 +21,7 @@ import { lookupConntrack } from './ct.ts';
 import { receiveDsr } from './dsr-receive.ts';
 import { forwardDsr } from './dsr-send.ts';
 import { extractTuple } from './extract.ts';
+import { Program } from './flow-memory.ts';
 import { answerNoBackend } from './no-backend.ts';
 import type { NodeFamily } from './node-family.ts';
 import { reverseNat } from './reverse.ts';
@@ -32,6 +34,15 @@ import { traceCreated, traceDecision, traceEndpoint, traceNeighbour } from './tr
  * remote backends, requests that another node's DSR forwarded here. `Act.OK` means: go on with the packet as it is now.
  */
 export function nodePort(f: NodeFamily, ctx: HookContext): number {
+  const { memory } = f;
+  if (memory.knows(ctx, ctx.xdp ? Program.XDP : Program.NETDEV)) return memory.repeat(ctx);
+  const act = balance(f, ctx);
+  // A packet that goes on is not done with.
+  if (act !== Act.OK) memory.learn(ctx, act);
+  return act;
+}
+
+function balance(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers, tuple } = ctx;
   const { options } = f.node;
   const extracted = extractTuple(packet, headers, tuple, options.sctp, f.fragments);
@@ -58,8 +69,10 @@ function isEncapsulatedRequest(f: NodeFamily, ctx: HookContext): boolean {
   if (headers.protocol !== Protocol.UDP || headers.laterFragment) return false;
   const geneve = headers.l4 + UDP.SIZE;
   if (!packet.has(geneve, GENEVE.SIZE + ETH.SIZE)) return false;
+  if (packet.u16(headers.l4 + UDP.DST_PORT) !== options.tunnelPort) return false;
+  // What is inside decides.
+  f.memory.log.spoil();
   return (
-    packet.u16(headers.l4 + UDP.DST_PORT) === options.tunnelPort &&
     packet.u16(headers.l4 + UDP.CHECKSUM) === 0 &&
     packet.u8(geneve) === 0 &&
     packet.u16(geneve + GENEVE.PROTOCOL) === EtherType.TRANSPARENT_BRIDGING
@@ -159,7 +172,7 @@ function recordNeighbour(f: NodeFamily, ctx: HookContext): void {
   packet.address(ctx.headers.l3 + f.sourceOffset, f.words, ctx.fibSource, 0);
   const high = packet.u32(ETH.SRC);
   const low = packet.u16(ETH.SRC + 4);
-  f.tables.neighbours.store(ctx.fibSource, 0, high, low);
+  f.memory.log.note(Use.NEIGHBOUR, f.tables.neighbours.store(ctx.fibSource, 0, high, low));
   if (ctx.trace !== undefined) traceNeighbour(f, ctx, ctx.fibSource, high, low);
 }
 

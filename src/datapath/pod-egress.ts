@@ -7,6 +7,7 @@ import { DropReason } from '../net/drop-reason.ts';
 import { Act, type HookContext, identityMark, proxyMark } from './context.ts';
 import { encapsulate } from './encapsulate.ts';
 import { extractTuple } from './extract.ts';
+import { Program } from './flow-memory.ts';
 import { MetricDirection } from './metrics.ts';
 import { answerNoBackend } from './no-backend.ts';
 import type { PodFamily, PodInterface } from './pod-family.ts';
@@ -25,6 +26,14 @@ const CONTINUE = 1000;
  * delivery. Network policy is not looked at: it is decided beside.
  */
 export function fromContainer(p: PodFamily, ctx: HookContext, pod: PodInterface): number {
+  const { memory } = p.f;
+  if (memory.knows(ctx, Program.POD)) return memory.repeat(ctx);
+  const act = leavePod(p, ctx, pod);
+  memory.learn(ctx, act);
+  return act;
+}
+
+function leavePod(p: PodFamily, ctx: HookContext, pod: PodInterface): number {
   const { f, created } = p;
   const { options } = f.node;
   if (f.family === 4 && !f.tracksFragments && ctx.headers.fragment) return -DropReason.FRAG_NOSUPPORT;

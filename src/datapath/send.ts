@@ -58,6 +58,7 @@ export function send(f: NodeFamily, ctx: HookContext, l3: number, mayMap: boolea
   }
   if (!ctx.xdp) return ctx.redirect(RedirectKind.REDIRECT_NEIGH, route.ifindex);
   const { neighbours } = f.tables;
+  f.memory.log.spoil();
   const row = mayMap ? neighbours.lookup(ctx.fibDestination, 0) : -1;
   if (row < 0) {
     ctx.extError = NO_MAPPED_NEIGHBOUR;

@@ -149,7 +149,10 @@ export class ServicePath {
     const row = this.#choose(p, tuple, tcpFlags, revNatIndex, sticky);
     setTupleFlags(tuple, w, tupleFlags);
     if (row < 0) return row;
-    if (sticky) this.lb.affinity.storeAddress(tuple, w, revNatIndex, this.backendId, p.now);
+    if (sticky) {
+      this.conntrack.log?.spoil();
+      this.lb.affinity.storeAddress(tuple, w, revNatIndex, this.backendId, p.now);
+    }
     backends.copyAddress(row, this.#backend);
     if (this.options.loopback !== undefined && sameAddressAt(this.#backend, 0, tuple, w, w)) {
       if (this.#skipEntry(flags, tuple, netnsCookie)) {

@@ -34,6 +34,16 @@ export class LpmTable {
     return this.table.size;
   }
 
+  /** See `HashTable.changes`. */
+  get changes(): number {
+    return this.table.changes;
+  }
+
+  /** See `HashTable.changed`. */
+  changed(): void {
+    this.table.changed();
+  }
+
   get byteLength(): number {
     return this.table.byteLength;
   }

@@ -55,6 +55,11 @@ export class HashTable {
   rows: Uint32Array;
   /** How many entries were evicted to make room since the table was made. */
   evictions = 0;
+  /**
+   * A stamp for what was concluded from the table: it changes, counting up, whenever an entry is deleted and, in a hash map, made or written.
+   * New entries of LRU maps do not count: they are many, and row numbers survive them.
+   */
+  changes = 0;
 
   // Private fields have their values from the start, of the kind they keep: a field that was undefined once is checked on every read.
   #size = 0;
@@ -117,7 +122,18 @@ export class HashTable {
 
   /** Like `lookup`, but not counted as a use: what user space (garbage collection, dumps) does. */
   find(key: Uint32Array, at = 0): number {
-    return this.#find(this.#hash(key, at), key, at);
+    const { rows, rowWords, keyWords } = this;
+    const slots = this.#slots;
+    const rowMask = this.#rowMask;
+    const last = slots.length - 1;
+    const hash = hashWords(key, at, keyWords);
+    for (let i = hash & last; ; i = (i + 1) & last) {
+      const slot = slots[i]!;
+      if (slot === 0) return NO_ROW;
+      if (((slot ^ hash) & ~rowMask) !== 0) continue;
+      const row = (slot & rowMask) - 1;
+      if (sameWords(rows, Math.imul(row, rowWords), key, at, keyWords) === SAME) return row;
+    }
   }
 
   /**
@@ -125,9 +141,7 @@ export class HashTable {
    * holds that key. `row` may be any number.
    */
   lookupNear(row: number, key: Uint32Array, at = 0): number {
-    const { rows, rowWords, keyWords } = this;
-    const base = row * rowWords;
-    if (rows[base + keyWords] === 0 || !sameWords(rows, base, key, at, keyWords)) return this.lookup(key, at);
+    if (!this.holds(row, key, at)) return this.lookup(key, at);
     this.#touch(row);
     return row;
   }
@@ -137,7 +151,7 @@ export class HashTable {
     const { rows, rowWords, keyWords } = this;
     const base = row * rowWords;
     if (row < 0 || base >= rows.length || rows[base + keyWords] === 0) return false;
-    return sameWords(rows, base, key, at, keyWords);
+    return sameWords(rows, base, key, at, keyWords) === SAME;
   }
 
   /**
@@ -145,17 +159,26 @@ export class HashTable {
    * `TABLE_FULL` if a hash map has no room; an LRU map evicts.
    */
   upsert(key: Uint32Array, at = 0): number {
-    const hash = this.#hash(key, at);
-    const row = this.#find(hash, key, at);
-    if (row < 0) return this.#insert(hash, key, at);
+    const row = this.find(key, at);
+    if (row < 0) return this.#insert(key, at);
+    if (this.kind === 'hash') this.changes++;
     this.#touch(row);
     return row;
   }
 
   /** A new row for an absent key, its value all zero; `KEY_EXISTS` (the entry is left alone) or `TABLE_FULL` otherwise. */
   create(key: Uint32Array, at = 0): number {
-    const hash = this.#hash(key, at);
-    return this.#find(hash, key, at) >= 0 ? KEY_EXISTS : this.#insert(hash, key, at);
+    return this.find(key, at) >= 0 ? KEY_EXISTS : this.#insert(key, at);
+  }
+
+  /** Counts as a use of a live row whose number is known. */
+  use(row: number): void {
+    this.#touch(row);
+  }
+
+  /** To be called when what belongs to an entry is changed elsewhere. */
+  changed(): void {
+    this.changes++;
   }
 
   /** Deletes the entry of a key; false if there was none. */
@@ -174,6 +197,7 @@ export class HashTable {
     this.rows[base] = this.#free;
     this.#free = row + 1;
     this.#size--;
+    this.changes++;
   }
 
   /** Deletes everything; memory is kept. */
@@ -186,6 +210,7 @@ export class HashTable {
     this.#top = 0;
     this.#victim = 0;
     this.#byAge = new Uint32Array(0);
+    this.changes++;
   }
 
   /**
@@ -202,47 +227,8 @@ export class HashTable {
   /** Index probes needed to find the row, 1 at best: a measure of how well the hash spreads the keys. */
   probesOf(row: number): number {
     const last = this.#slots.length - 1;
-    const home = this.#hash(this.rows, row * this.rowWords) & last;
+    const home = hashWords(this.rows, row * this.rowWords, this.keyWords) & last;
     return ((this.#slotOf(row, home) - home) & last) + 1;
-  }
-
-  #find(hash: number, key: Uint32Array, at: number): number {
-    const { rows, rowWords, keyWords } = this;
-    const slots = this.#slots;
-    const rowMask = this.#rowMask;
-    const last = slots.length - 1;
-    for (let i = hash & last; ; i = (i + 1) & last) {
-      const slot = slots[i]!;
-      if (slot === 0) return NO_ROW;
-      if (((slot ^ hash) & ~rowMask) !== 0) continue;
-      const row = (slot & rowMask) - 1;
-      if (sameWords(rows, Math.imul(row, rowWords), key, at, keyWords)) return row;
-    }
-  }
-
-  // One multiplication per word, in two chains that the processor runs side by side, then a final mix. Every step can be undone,
-  // so keys that differ in one word never share a hash.
-  #hash(key: Uint32Array, at: number): number {
-    const end = (at + this.keyWords) | 0;
-    let h = 0;
-    let g = 0;
-    let i = at | 0;
-    // Four words a turn: a turn costs as much as what is done in it.
-    for (; ((i + 4) | 0) <= end; i = (i + 4) | 0) {
-      h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i]!, 0x9e3779b1);
-      g = Math.imul(((g << 5) | (g >>> 27)) ^ key[i + 1]!, 0x85ebca6b);
-      h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i + 2]!, 0x9e3779b1);
-      g = Math.imul(((g << 5) | (g >>> 27)) ^ key[i + 3]!, 0x85ebca6b);
-    }
-    const left = (end - i) | 0;
-    if (left > 0) {
-      h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i]!, 0x9e3779b1);
-      if (left > 1) g = Math.imul(((g << 5) | (g >>> 27)) ^ key[i + 1]!, 0x85ebca6b);
-      if (left > 2) h = Math.imul(((h << 5) | (h >>> 27)) ^ key[i + 2]!, 0x9e3779b1);
-    }
-    h = Math.imul((h ^ (h >>> 16)) + ((g << 16) | (g >>> 16)), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    return h ^ (h >>> 16);
   }
 
   #touch(row: number): void {
@@ -252,7 +238,7 @@ export class HashTable {
     this.rows[Math.imul(row, this.rowWords) + this.keyWords] = tick;
   }
 
-  #insert(hash: number, key: Uint32Array, at: number): number {
+  #insert(key: Uint32Array, at: number): number {
     const row = this.#takeRow();
     if (row < 0) return row;
     const { rows, rowWords, keyWords } = this;
@@ -260,8 +246,9 @@ export class HashTable {
     for (let word = 0; word < keyWords; word++) rows[base + word] = key[at + word]!;
     for (let word = keyWords + 1; word < rowWords; word++) rows[base + word] = 0;
     this.#touch(row);
-    this.#link(row, hash);
+    this.#link(row, hashWords(key, at, keyWords));
     this.#size++;
+    if (this.kind === 'hash') this.changes++;
     return row;
   }
 
@@ -297,13 +284,13 @@ export class HashTable {
 
   // Removes the row's slot and moves later ones of the same run back, so that no marks of deleted entries pile up.
   #unlink(row: number, base: number): void {
-    const { rows, rowWords } = this;
+    const { rows, rowWords, keyWords } = this;
     const slots = this.#slots;
     const last = slots.length - 1;
-    let gap = this.#slotOf(row, this.#hash(rows, base) & last);
+    let gap = this.#slotOf(row, hashWords(rows, base, keyWords) & last);
     for (let i = (gap + 1) & last; slots[i] !== 0; i = (i + 1) & last) {
       const other = (slots[i]! & this.#rowMask) - 1;
-      const home = this.#hash(rows, other * rowWords) & last;
+      const home = hashWords(rows, other * rowWords, keyWords) & last;
       if (((i - home) & last) < ((i - gap) & last)) continue;
       slots[gap] = slots[i]!;
       gap = i;
@@ -319,7 +306,7 @@ export class HashTable {
     this.rows = rows;
     this.#slots = new Int32Array(slotsFor(capacity));
     for (let row = this.nextRow(-1); row >= 0; row = this.nextRow(row)) {
-      this.#link(row, this.#hash(rows, row * this.rowWords));
+      this.#link(row, hashWords(rows, row * this.rowWords, this.keyWords));
     }
   }
 
@@ -388,17 +375,38 @@ function slotsFor(rows: number): number {
   return 2 ** Math.ceil(Math.log2(2 * rows));
 }
 
-/** Whether `count` words are the same; four a turn, as the hash has them. */
-function sameWords(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number, count: number): boolean {
-  let i = 0;
-  for (; ((i + 4) | 0) <= count; i = (i + 4) | 0) {
-    if (a[aAt + i] !== b[bAt + i] || a[aAt + i + 1] !== b[bAt + i + 1]) return false;
-    if (a[aAt + i + 2] !== b[bAt + i + 2] || a[aAt + i + 3] !== b[bAt + i + 3]) return false;
+/*
+ * The two loops of every lookup. They take two words a turn: a turn costs as much as what is done in it, and four would be too much
+ * code for V8 to put them into their callers. What the first answers is a number: V8 tests a boolean that comes from a call for
+ * every kind of truth.
+ */
+
+export const SAME = 1;
+const DIFFERENT = 0;
+
+/** Whether `count` words are the same. */
+export function sameWords(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number, count: number): number {
+  let i = 1;
+  for (; i < count; i = (i + 2) | 0) {
+    const at = (aAt + i) | 0;
+    const other = (bAt + i) | 0;
+    if (a[at - 1] !== b[other - 1] || a[at] !== b[other]) return DIFFERENT;
   }
-  const left = (count - i) | 0;
-  if (left === 0) return true;
-  if (a[aAt + i] !== b[bAt + i]) return false;
-  if (left === 1) return true;
-  if (a[aAt + i + 1] !== b[bAt + i + 1]) return false;
-  return left === 2 || a[aAt + i + 2] === b[bAt + i + 2];
+  return i > count || a[aAt + i - 1] === b[bAt + i - 1] ? SAME : DIFFERENT;
+}
+
+// One multiplication per word, in two chains that the processor runs side by side, then a final mix. Every step can be undone,
+// so keys that differ in one word never share a hash.
+export function hashWords(key: Uint32Array, at: number, count: number): number {
+  let h = 0;
+  let g = 0;
+  let i = 1;
+  for (; i < count; i = (i + 2) | 0) {
+    h = Math.imul(((h << 5) | (h >>> 27)) ^ key[at + i - 1]!, 0x9e3779b1);
+    g = Math.imul(((g << 5) | (g >>> 27)) ^ key[at + i]!, 0x85ebca6b);
+  }
+  if (i === count) h = Math.imul(((h << 5) | (h >>> 27)) ^ key[at + i - 1]!, 0x9e3779b1);
+  h = Math.imul((h ^ (h >>> 16)) + ((g << 16) | (g >>> 16)), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
 }

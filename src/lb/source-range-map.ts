@@ -33,6 +33,11 @@ export class SourceRangeMap {
     return this.trie.maxEntries;
   }
 
+  /** See `HashTable.changes`. */
+  get changes(): number {
+    return this.trie.changes;
+  }
+
   get byteLength(): number {
     return this.trie.byteLength;
   }

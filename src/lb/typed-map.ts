@@ -28,6 +28,11 @@ export abstract class TypedMap<K, V> {
     return this.table.maxEntries;
   }
 
+  /** See `HashTable.changes`. */
+  get changes(): number {
+    return this.table.changes;
+  }
+
   /** Bytes of memory held now. */
   get byteLength(): number {
     return this.table.byteLength;

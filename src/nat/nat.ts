@@ -8,6 +8,7 @@ import {
   tupleProtocol,
   tupleWords,
 } from '../conntrack/tuple.ts';
+import { Use, type UseLog } from '../conntrack/use-log.ts';
 import { LbtwinError } from '../errors.ts';
 import { HashTable } from '../hash/table.ts';
 import { copyAddress, type Family, sameAddressAt, wordsOf } from '../net/address.ts';
@@ -89,6 +90,8 @@ export class Nat {
   readonly retries: Uint32Array = new Uint32Array(SNAT_ATTEMPTS + 1);
   /** How often the agent was signalled that ports run out. */
   fillUpSignals = 0;
+  /** Where uses are noted, if anybody wants to know. */
+  log: UseLog | undefined = undefined;
 
   readonly #w: number = 1;
   private readonly key: CtTuple;
@@ -107,7 +110,7 @@ export class Nat {
 
   /** Looks up any entry; true if found, with the translation in `toAddr`, `toPort`, ... */
   lookup(tuple: CtTuple): boolean {
-    return this.#load(this.table.lookup(tuple));
+    return this.#load(this.#lookup(tuple));
   }
 
   /**
@@ -117,7 +120,7 @@ export class Nat {
   forward(tuple: CtTuple, target: SnatTarget, tcpFlags: number, length: number, now: number, random: Random): number {
     this.extErr = 0;
     this.ctStatus = -1;
-    const row = this.table.lookup(tuple);
+    const row = this.#lookup(tuple);
     if (target.needsCt) {
       const failure = this.#trackForward(tuple, tcpFlags, length, now);
       if (failure !== 0) return failure;
@@ -144,7 +147,7 @@ export class Nat {
   reverse(tuple: CtTuple, tcpFlags: number, length: number, now: number): number {
     this.extErr = 0;
     this.ctStatus = -1;
-    const row = this.table.lookup(tuple);
+    const row = this.#lookup(tuple);
     if (!this.#load(row)) return -DropReason.NAT_NO_MAPPING;
     const w = this.#w;
     const key = this.key;
@@ -222,6 +225,7 @@ export class Nat {
   ): number {
     const row = this.table.upsert(tuple);
     if (row < 0) return row;
+    this.table.changed();
     this.#store(row, row, toAddr, toAddrAt, toPort, needsCt, now);
     return 0;
   }
@@ -230,6 +234,16 @@ export class Nat {
   *entries(): Generator<NatEntry> {
     const { table } = this;
     for (let row = table.nextRow(-1); row >= 0; row = table.nextRow(row)) yield viewNatEntry(this.family, table, row);
+  }
+
+  #lookup(tuple: CtTuple): number {
+    const row = this.table.lookup(tuple, 0);
+    const { log } = this;
+    if (log !== undefined) {
+      if (row < 0) log.spoil();
+      else log.note(Use.NAT, row);
+    }
+    return row;
   }
 
   #load(row: number): boolean {
@@ -253,6 +267,7 @@ export class Nat {
     needsCt: boolean,
     now: number,
   ): void {
+    this.log?.spoil();
     const { rows } = this.table;
     const at = this.table.valueAt(row);
     rows[at + NatWord.CREATED] = now;
@@ -273,6 +288,7 @@ export class Nat {
     const at = this.table.valueAt(row) + NatWord.OTHER_HALF;
     const other = this.table.lookupNear(rows[at]!, this.key);
     if (other < 0) return false;
+    this.log?.note(Use.NAT, other);
     rows[at] = other;
     return true;
   }

@@ -69,6 +69,11 @@ export class AddressTable<V> {
     return this.table.maxEntries;
   }
 
+  /** See `HashTable.changes`. */
+  get changes(): number {
+    return this.table.changes;
+  }
+
   /** The value of the address in `words[at...]`. */
   lookup(words: Uint32Array, at: number): V | undefined {
     if (this.table.size === 0) return undefined;
@@ -87,6 +92,7 @@ export class AddressTable<V> {
     const row = this.table.find(this.key);
     if (row >= 0) {
       this.#values.put(this.table.rows[this.table.valueAt(row)]!, value);
+      this.table.changed();
       return 0;
     }
     const made = this.table.create(this.key);
@@ -137,6 +143,11 @@ export class PrefixTable<V> {
     return this.trie.maxEntries;
   }
 
+  /** See `HashTable.changes`. */
+  get changes(): number {
+    return this.trie.changes;
+  }
+
   /** The value of the longest prefix that holds the address in `words[at...]`. */
   lookup(words: ArrayLike<number>, at: number): V | undefined {
     const row = this.trie.lookup(words, at);
@@ -155,6 +166,7 @@ export class PrefixTable<V> {
     const place = this.trie.get(words, cidr.bits);
     if (place >= 0) {
       this.#values.put(place, value);
+      this.trie.changed();
       return 0;
     }
     const taken = this.#values.take(value);

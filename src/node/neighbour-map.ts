@@ -21,10 +21,24 @@ export class NeighbourMap extends FamilyMap<IpAddress, Mac> {
     return this.word(row, 1);
   }
 
-  store(words: Uint32Array, at: number, high: number, low: number): void {
-    const value = this.table.valueAt(this.table.upsert(words, at));
-    this.table.rows[value] = high;
-    this.table.rows[value + 1] = low;
+  /** The row in which it is now. */
+  store(words: Uint32Array, at: number, high: number, low: number): number {
+    const row = this.table.upsert(words, at);
+    this.#write(row, high, low);
+    return row;
+  }
+
+  /** The same for an address whose row is known. */
+  storeAgain(row: number, high: number, low: number): void {
+    this.table.use(row);
+    this.#write(row, high, low);
+  }
+
+  #write(row: number, high: number, low: number): void {
+    const { rows } = this.table;
+    const value = this.table.valueAt(row);
+    rows[value] = high;
+    rows[value + 1] = low;
   }
 
   protected override writeKey(address: IpAddress): void {
