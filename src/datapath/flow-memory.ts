@@ -48,6 +48,8 @@ class Outcome {
  */
 export class FlowMemory {
   readonly log: UseLog = new UseLog();
+  /** Packets that were answered from memory. */
+  hits = 0;
   readonly #f: NodeFamily;
   readonly #enabled: boolean = false;
   readonly #w: number = 1;
@@ -69,8 +71,8 @@ export class FlowMemory {
   #length = 0;
   /** What is being learned. */
   #draft = new Outcome();
-  #repeated = 0;
   #learned = 0;
+  #hitsBefore = 0;
   #displaced = 0;
   #pause = 0;
 
@@ -125,7 +127,7 @@ export class FlowMemory {
     const f = this.#f;
     const words = this.#words;
     const w = this.#w;
-    this.#repeated++;
+    this.hits++;
     const after = slot * this.#stride + this.#keyWords;
     const routed = after + 2 * w + 4;
     const flags = protocol === Protocol.TCP ? packet.u8(l4 + TCP.FLAGS) : 0;
@@ -321,9 +323,9 @@ export class FlowMemory {
   }
 
   #judge(): void {
-    if (this.#repeated < this.#learned) this.#pause = PAUSE;
+    if (this.hits - this.#hitsBefore < TRIAL) this.#pause = PAUSE;
     this.#learned = 0;
-    this.#repeated = 0;
+    this.#hitsBefore = this.hits;
   }
 }
 

@@ -87,7 +87,9 @@ describe('checksums', () => {
         packet.setU16(l4 + 16, full());
         const at = source - l3;
         const old = packet.u16(l4);
-        expect(replaceEndpoint(packet, family, l3, at, Uint32Array.from(words), 0, l4, Protocol.TCP, 0, old, port)).toBe(Rewrite.OK);
+        expect(
+          replaceEndpoint(packet, family, l3, at, Uint32Array.from(words), 0, l4, Protocol.TCP, 0, old, port),
+        ).toBe(Rewrite.OK);
         expect(decrementTtl(packet, family, l3)).toBe(true);
         expect(packet.u16(l4 + 16) % 0xffff).toBe(full() % 0xffff);
         if (family === 4) expect(packet.u16(l3 + IPV4.CHECKSUM) % 0xffff).toBe(ipv4Checksum(packet, l3) % 0xffff);
