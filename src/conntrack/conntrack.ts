@@ -1,37 +1,14 @@
-import { HashTable } from '../hash/table.ts';
+import type { HashTable } from '../hash/table.ts';
 import { type Family, wordsOf } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { TcpFlag } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import { CT_VALUE_WORDS, CtBit, type CtEntry, type CtState, CtWord, viewCtEntry } from './entry.ts';
+import { CtDir, CtScope, CtStatus, CtType, MONITOR_REPORT, MONITOR_UNWRITTEN } from './kinds.ts';
 import { type ConntrackOptions, resolveConntrackOptions } from './options.ts';
+import { type ConntrackTables, createConntrackTables } from './tables.ts';
 import { reverseTuple, setTupleFlags, type CtTuple, TupleFlag, tupleWords } from './tuple.ts';
 import { Use, type UseLog } from './use-log.ts';
-
-/** Which end of the connection the packet is seen from, or a service entry. */
-export const CtDir = { EGRESS: 0, INGRESS: 1, SERVICE: 2 } as const;
-export type CtDir = (typeof CtDir)[keyof typeof CtDir];
-
-/** Which entries a lookup tries: of the packet's own direction, of the reply's, or the reply's and then its own. */
-export const CtScope = { FORWARD: 0, REVERSE: 1, BIDIR: 2 } as const;
-export type CtScope = (typeof CtScope)[keyof typeof CtScope];
-
-export const CtStatus = { NEW: 0, ESTABLISHED: 1, REPLY: 2, RELATED: 3 } as const;
-export type CtStatus = (typeof CtStatus)[keyof typeof CtStatus];
-
-/** Kinds of entry a lookup accepts, or-ed; ANY accepts all. */
-export const CtType = { ANY: 0, NODE_PORT: 1, DSR: 2, SERVICE: 4 } as const;
-
-/** `monitor` when the packet is to be reported: the trace payload length. */
-export const MONITOR_REPORT = 128;
-/** `monitor` when the lookup did not say anything: the kernel program's variable keeps what it had. */
-export const MONITOR_UNWRITTEN = -1;
-
-/** The two tables of one family. */
-export interface ConntrackTables {
-  readonly tcp: HashTable;
-  readonly any: HashTable;
-}
 
 const BOTH_CLOSING = CtBit.RX_CLOSING | CtBit.TX_CLOSING;
 /** SYN seen from both sides, as `FLAGS_SEEN` has it. */
@@ -46,16 +23,6 @@ const CLOSE = 2;
 // What a probe answers.
 const ABSENT = 0;
 const FOUND = 1;
-
-/** Empty conntrack tables of the configured sizes. */
-export function createConntrackTables(family: Family, options: Partial<ConntrackOptions> = {}): ConntrackTables {
-  const { tcpMaxEntries, anyMaxEntries } = resolveConntrackOptions(options);
-  const shape = { kind: 'lru', keyWords: tupleWords(family), valueWords: CT_VALUE_WORDS } as const;
-  return {
-    tcp: new HashTable({ ...shape, maxEntries: tcpMaxEntries }),
-    any: new HashTable({ ...shape, maxEntries: anyMaxEntries }),
-  };
-}
 
 /**
  * Connection tracking of one address family, as the datapath does it (docs/conntrack.md): one table for TCP, one for all else.

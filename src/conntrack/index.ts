@@ -1,4 +1,6 @@
 export * from './conntrack.ts';
+export * from './kinds.ts';
+export * from './tables.ts';
 export * from './entry.ts';
 export * from './options.ts';
 export * from './packet.ts';

@@ -4,7 +4,8 @@ import { ICMP, Icmp6Type, IcmpType, TCP } from '../net/headers.ts';
 import { destinationOffset, type PacketBuffer, sourceOffset } from '../net/packet-buffer.ts';
 import type { Headers } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
-import { type Conntrack, type CtDir, CtScope, type CtStatus, CtType } from './conntrack.ts';
+import type { Conntrack } from './conntrack.ts';
+import { type CtDir, CtScope, type CtStatus, CtType } from './kinds.ts';
 import type { CtState } from './entry.ts';
 import { reverseTuple, type CtTuple, TupleFlag } from './tuple.ts';
 

@@ -1,5 +1,6 @@
 import type { Trace } from '../lb/trace.ts';
-import { type Conntrack, CtStatus } from './conntrack.ts';
+import type { Conntrack } from './conntrack.ts';
+import { CtStatus } from './kinds.ts';
 import { viewCtEntry } from './entry.ts';
 import { type CtTuple, viewTuple } from './tuple.ts';
 

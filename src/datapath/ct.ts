@@ -1,4 +1,4 @@
-import { type CtDir, type CtScope, type CtStatus, CtDir as Dir } from '../conntrack/conntrack.ts';
+import { type CtDir, type CtScope, type CtStatus, CtDir as Dir } from '../conntrack/kinds.ts';
 import type { CtState } from '../conntrack/entry.ts';
 import { traceCtLookup } from '../conntrack/trace.ts';
 import type { CtTuple } from '../conntrack/tuple.ts';

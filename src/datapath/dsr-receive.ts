@@ -1,4 +1,4 @@
-import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtBit, CtWord } from '../conntrack/entry.ts';
 import { copyTuple, reverseTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';
 import { DropReason } from '../net/drop-reason.ts';

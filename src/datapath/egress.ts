@@ -1,5 +1,5 @@
 import { copyAddress, sameAddressAt } from '../net/address.ts';
-import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { readConntrackTuple } from '../conntrack/packet.ts';
 import { copyTuple, setTupleFlags, TupleFlag } from '../conntrack/tuple.ts';

@@ -1,5 +1,5 @@
 import { MAX_USES, Use, USE_BY_PODS, USE_WORDS, UseLog } from '../conntrack/use-log.ts';
-import { hashWords, SAME, sameWords } from '../hash/table.ts';
+import { hashWords, SAME, sameWords } from '../hash/words.ts';
 import { copyAddress } from '../net/address.ts';
 import { csumApply, csumDiff16, csumDiff32, l4ChecksumOffset, replaceL4Checksum } from '../net/checksum.ts';
 import { ETH, IPV4, IPV6, TCP, TcpFlag, UDP } from '../net/headers.ts';
@@ -318,7 +318,7 @@ export class FlowMemory {
 
   #resize(size: number): void {
     this.#words = new Uint32Array(size * this.#stride);
-    this.#outcomes = new Array<Outcome | undefined>(size).fill(undefined);
+    this.#outcomes = Array.from({ length: size }, () => undefined);
     this.#displaced = 0;
   }
 

@@ -1,4 +1,4 @@
-import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { copyTuple, reverseTuple } from '../conntrack/tuple.ts';
 import { Use } from '../conntrack/use-log.ts';

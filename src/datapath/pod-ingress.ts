@@ -1,4 +1,4 @@
-import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { traceCtLookup } from '../conntrack/trace.ts';
 import { type CtTuple, setTupleFlags, tupleFlags } from '../conntrack/tuple.ts';

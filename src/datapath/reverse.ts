@@ -1,4 +1,4 @@
-import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { DropReason } from '../net/drop-reason.ts';
 import { readNatTuple } from '../nat/packet.ts';
 import { Act, type HookContext } from './context.ts';

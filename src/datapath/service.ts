@@ -1,4 +1,5 @@
-import { type Conntrack, CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import type { Conntrack } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtBit, type CtState } from '../conntrack/entry.ts';
 import { traceCtLookup, traceCtUpdate } from '../conntrack/trace.ts';
 import { type CtTuple, setTupleFlags } from '../conntrack/tuple.ts';

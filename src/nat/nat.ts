@@ -1,4 +1,5 @@
-import { type Conntrack, CtDir, CtScope, CtStatus, CtType } from '../conntrack/conntrack.ts';
+import type { Conntrack } from '../conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtState } from '../conntrack/entry.ts';
 import {
   type CtTuple,

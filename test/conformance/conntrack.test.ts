@@ -1,4 +1,5 @@
-import { Conntrack, CtDir, CtScope, CtStatus } from '../../src/conntrack/conntrack.ts';
+import { Conntrack } from '../../src/conntrack/conntrack.ts';
+import { CtDir, CtScope, CtStatus } from '../../src/conntrack/kinds.ts';
 import { type CtState } from '../../src/conntrack/entry.ts';
 import type { ConntrackOptions } from '../../src/conntrack/options.ts';
 import { lookupPacket } from '../../src/conntrack/packet.ts';
