@@ -9,7 +9,7 @@ import type { NodeFamily } from './node-family.ts';
 import type { PodInterface } from './pod-family.ts';
 
 /** The programs whose flows are remembered; part of the key. */
-export const Program = { XDP: 1, NETDEV: 2, POD: 3 } as const;
+export const Program = { XDP: 1, NETDEV: 2, POD: 3, XDP_REPLY: 4, NETDEV_REPLY: 5 } as const;
 
 const FIRST_FLOWS = 256;
 const MAX_FLOWS = 32_768;
@@ -55,7 +55,7 @@ export class FlowMemory {
   readonly #w: number = 1;
   readonly #headerLength: number = 0;
   readonly #ttlOffset: number = 0;
-  /** Words of a key: addresses, ports, MAC addresses, protocol and program, interface. */
+  /** Words of a key: addresses, ports, MAC addresses, protocol with program and `Transfer` bits, interface. */
   readonly #keyWords: number = 0;
   /** Words per flow in `#words`: its key, the key's first words as they become, route source and destination, uses. */
   readonly #stride: number = 0;
@@ -94,14 +94,18 @@ export class FlowMemory {
     pods.conntrack.logAs = USE_BY_PODS;
   }
 
+  /** Nothing is watched: for a program that may end without having asked. */
+  idle(): void {
+    this.log.active = false;
+    this.#slot = -1;
+  }
+
   /**
-   * Whether the packet in the context, its headers read and its program not begun, is of a known flow: then `repeat` is to be called.
-   * Otherwise its program is watched, and `learn` told how it ended.
+   * Whether the packet in the context, its headers read, nothing of it changed yet, is of a known flow: then `repeat` is to be called.
+   * Otherwise the rest of its program is watched, and `learn` told how it ended.
    */
   knows(ctx: HookContext, program: number): boolean {
-    const { log } = this;
-    log.active = false;
-    this.#slot = -1;
+    this.idle();
     if (!this.#enabled || ctx.trace !== undefined || !this.#readKey(ctx, program)) return false;
     if (this.#outcomes.length === 0) this.#resize(FIRST_FLOWS);
     const slot = hashWords(this.#key, 0, this.#keyWords) & (this.#outcomes.length - 1);
@@ -114,11 +118,11 @@ export class FlowMemory {
       return false;
     }
     this.#watch(ctx);
-    log.begin();
+    this.log.begin();
     return false;
   }
 
-  /** What the program would do with the packet that `knows` just said to know. */
+  /** What the rest of the program would do with the packet that `knows` just said to know. */
   repeat(ctx: HookContext): number {
     const slot = this.#slot;
     const known = this.#outcomes[slot]!;
@@ -162,7 +166,7 @@ export class FlowMemory {
   learn(ctx: HookContext, act: number): void {
     const slot = this.#slot;
     const { log } = this;
-    log.active = false;
+    this.idle();
     if (slot < 0 || log.spoiled || act < 0 || !isPlain(ctx)) return;
     if (ctx.packet.head !== this.#head || ctx.packet.length !== this.#length) return;
     if (!this.#takes(slot)) return;
@@ -205,7 +209,7 @@ export class FlowMemory {
   #readKey(ctx: HookContext, program: number): boolean {
     const { packet, headers } = ctx;
     const { l3, l4, protocol } = headers;
-    if (ctx.mark !== 0 || ctx.transfer !== 0 || ctx.overlay) return false;
+    if (ctx.mark !== 0 || ctx.overlay) return false;
     if (headers.fragment || headers.headerLength !== this.#headerLength) return false;
     if (protocol === Protocol.TCP) {
       if (!packet.has(l4, TCP.SIZE) || (packet.u8(l4 + TCP.FLAGS) & UNUSUAL) !== 0) return false;
@@ -215,7 +219,7 @@ export class FlowMemory {
     const key = this.#key;
     const at = this.#keyWords - 2;
     this.#readWords(ctx, key, 0);
-    key[at] = (protocol << 8) | program;
+    key[at] = (ctx.transfer << 16) | (protocol << 8) | program;
     key[at + 1] = ctx.ifindex;
     return true;
   }

@@ -34,15 +34,6 @@ import { traceCreated, traceDecision, traceEndpoint, traceNeighbour } from './tr
  * remote backends, requests that another node's DSR forwarded here. `Act.OK` means: go on with the packet as it is now.
  */
 export function nodePort(f: NodeFamily, ctx: HookContext): number {
-  const { memory } = f;
-  if (memory.knows(ctx, ctx.xdp ? Program.XDP : Program.NETDEV)) return memory.repeat(ctx);
-  const act = balance(f, ctx);
-  // A packet that goes on is not done with.
-  if (act !== Act.OK) memory.learn(ctx, act);
-  return act;
-}
-
-function balance(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers, tuple } = ctx;
   const { options } = f.node;
   const extracted = extractTuple(packet, headers, tuple, options.sctp, f.fragments);
@@ -55,7 +46,16 @@ function balance(f: NodeFamily, ctx: HookContext): number {
   const w = f.words;
   const port = tuple[2 * w]! & 0xffff;
   const found = !isEncapsulatedRequest(f, ctx) && f.service.find(tuple, ctx.trace);
-  return found ? request(f, ctx, port) : withoutService(f, ctx, true);
+  return found ? rememberedRequest(f, ctx, port) : withoutService(f, ctx, true);
+}
+
+function rememberedRequest(f: NodeFamily, ctx: HookContext, port: number): number {
+  const { memory } = f;
+  if (memory.knows(ctx, ctx.xdp ? Program.XDP : Program.NETDEV)) return memory.repeat(ctx);
+  const act = request(f, ctx, port);
+  // A packet that goes on is not done with.
+  if (act !== Act.OK) memory.learn(ctx, act);
+  return act;
 }
 
 /**
@@ -69,10 +69,8 @@ function isEncapsulatedRequest(f: NodeFamily, ctx: HookContext): boolean {
   if (headers.protocol !== Protocol.UDP || headers.laterFragment) return false;
   const geneve = headers.l4 + UDP.SIZE;
   if (!packet.has(geneve, GENEVE.SIZE + ETH.SIZE)) return false;
-  if (packet.u16(headers.l4 + UDP.DST_PORT) !== options.tunnelPort) return false;
-  // What is inside decides.
-  f.memory.log.spoil();
   return (
+    packet.u16(headers.l4 + UDP.DST_PORT) === options.tunnelPort &&
     packet.u16(headers.l4 + UDP.CHECKSUM) === 0 &&
     packet.u8(geneve) === 0 &&
     packet.u16(geneve + GENEVE.PROTOCOL) === EtherType.TRANSPARENT_BRIDGING

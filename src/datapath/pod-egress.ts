@@ -26,35 +26,26 @@ const CONTINUE = 1000;
  * delivery. Network policy is not looked at: it is decided beside.
  */
 export function fromContainer(p: PodFamily, ctx: HookContext, pod: PodInterface): number {
-  const { memory } = p.f;
-  if (memory.knows(ctx, Program.POD)) return memory.repeat(ctx);
-  const act = leavePod(p, ctx, pod);
-  memory.learn(ctx, act);
-  return act;
-}
-
-function leavePod(p: PodFamily, ctx: HookContext, pod: PodInterface): number {
   const { f, created } = p;
   const { options } = f.node;
   if (f.family === 4 && !f.tracksFragments && ctx.headers.fragment) return -DropReason.FRAG_NOSUPPORT;
   if (options.sipVerification && !hasSource(p, ctx, pod)) return -DropReason.INVALID_SIP;
   created.clear();
-  let proxyPort = 0;
-  if (p.balances) {
-    const balanced = balance(p, ctx, pod);
-    if (balanced < CONTINUE) return balanced;
-    proxyPort = balanced - CONTINUE;
-  }
-  return track(p, ctx, pod, proxyPort);
+  if (!p.balances) return track(p, ctx, pod, 0);
+  f.memory.idle();
+  const balanced = balance(p, ctx, pod);
+  if (balanced < CONTINUE) return balanced;
+  const act = track(p, ctx, pod, balanced - CONTINUE);
+  f.memory.learn(ctx, act);
+  return act;
 }
 
 function hasSource(p: PodFamily, ctx: HookContext, pod: PodInterface): boolean {
   const own = p.addressOf(pod);
   if (own === undefined) return false;
   const { f } = p;
-  for (let i = 0; i < f.words; i++) {
-    if (ctx.packet.u32(ctx.headers.l3 + f.sourceOffset + 4 * i) !== own[i]) return false;
-  }
+  const at = ctx.headers.l3 + f.sourceOffset;
+  for (let i = 0; i < f.words; i++) if (ctx.packet.u32(at + 4 * i) !== own[i]) return false;
   return true;
 }
 
@@ -69,6 +60,7 @@ function balance(p: PodFamily, ctx: HookContext, pod: PodInterface): number {
     return left ? CONTINUE : extracted;
   }
   if (!service.find(tuple, ctx.trace)) return CONTINUE;
+  if (f.memory.knows(ctx, Program.POD)) return f.memory.repeat(ctx);
   const { services } = f.lb;
   const { row } = service.hit;
   const flags = services.flags(row);

@@ -4,6 +4,7 @@ import { readNatTuple } from '../nat/packet.ts';
 import { Act, type HookContext } from './context.ts';
 import { lookupConntrack } from './ct.ts';
 import { extractTuple } from './extract.ts';
+import { Program } from './flow-memory.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { translateReply } from './rev-dnat.ts';
@@ -15,6 +16,22 @@ import { traceNat, traceUnSnat } from './trace.ts';
  * and if it comes from a remote backend, its source to the service's; such a reply is sent to the client from here.
  */
 export function reverseNat(f: NodeFamily, ctx: HookContext): number {
+  const { memory } = f;
+  if (!isForSnatPort(f, ctx)) return reverse(f, ctx);
+  if (memory.knows(ctx, ctx.xdp ? Program.XDP_REPLY : Program.NETDEV_REPLY)) return memory.repeat(ctx);
+  const act = reverse(f, ctx);
+  // A packet that goes on is not done with.
+  if (act !== Act.OK) memory.learn(ctx, act);
+  return act;
+}
+
+/** Whether it is worth asking for the flow: most of what is no reply goes to other ports. */
+function isForSnatPort({ words, target }: NodeFamily, { tuple }: HookContext): boolean {
+  const port = tuple[2 * words]! & 0xffff;
+  return port >= target.minPort && port <= target.maxPort;
+}
+
+function reverse(f: NodeFamily, ctx: HookContext): number {
   const reversed = readReverse(f, ctx);
   if (reversed === -DropReason.NAT_NOT_NEEDED || reversed === -DropReason.NAT_NO_MAPPING) return Act.OK;
   if (reversed !== 0) return reversed;
