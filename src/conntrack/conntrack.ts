@@ -210,7 +210,7 @@ export class Conntrack {
     );
   }
 
-  /** What a `lookup` did when it noted `use`, for another packet of the flow, its flags without SYN, FIN and RST. */
+  /** What a `lookup` did when it noted `use`, for another packet of the flow: one with SYN as that had or had not, without FIN and RST. */
   repeat(use: number, row: number, flags: number, length: number, now: number): void {
     const table = this.#tableOfUse(use);
     table.use(row);
@@ -306,7 +306,7 @@ export class Conntrack {
     const syn = (flags & TcpFlag.SYN) !== 0;
     const closing = (word & BOTH_CLOSING) !== 0;
     if (log !== undefined) {
-      if (closing || (flags & (TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST)) !== 0) log.spoil();
+      if (closing || (flags & (TcpFlag.FIN | TcpFlag.RST)) !== 0) log.spoil();
       else
         log.note(
           Use.CT | this.logAs | (dir << 8) | (table === this.tcp ? 0 : 1 << 16),

@@ -109,6 +109,8 @@ export class HookContext {
   readonly tunnelOut: Uint8Array = new Uint8Array(MAX_TUNNEL_OPTIONS);
   readonly tunnelView: DataView = new DataView(this.tunnelOut.buffer);
   tunnelOutBytes = 0;
+  /** Bytes that were put in behind the packet's IP base header. */
+  inserted = 0;
   /** Bytes that an encapsulation put before the packet's own IP header. */
   pushed = 0;
   /** The packet is the kernel's: no local delivery by the program. */
@@ -134,6 +136,7 @@ export class HookContext {
     this.fibLookups = 0;
     this.tunnelVni = -1;
     this.tunnelOutBytes = 0;
+    this.inserted = 0;
     this.pushed = 0;
     this.punt = false;
     this.answeredReason = 0;

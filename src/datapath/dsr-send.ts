@@ -62,6 +62,7 @@ function forwardOption(f: NodeFamily, ctx: HookContext): number {
     if (isTooBig(f, ipLength(f, ctx) + overhead)) return answerTooBig(f, ctx, overhead);
     if (f.family === 4) insertDsrOption(packet, l3, service, service[4]!);
     else insertDsrExtension(packet, l3, service, 0, service[4]!);
+    ctx.inserted = overhead;
     if (ctx.trace !== undefined) traceDecision(ctx, 'dsr', f.family === 4 ? 'option' : 'extension header');
   }
   return routeOn(f, ctx);

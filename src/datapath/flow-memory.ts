@@ -17,7 +17,11 @@ const MAX_FLOWS = 32_768;
 const TRIAL = 4096;
 const PAUSE = 65_536;
 
-const UNUSUAL = TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST;
+const CLOSES = TcpFlag.FIN | TcpFlag.RST;
+/** In a key's word of the program. */
+const SYN = 1 << 24;
+/** Words that are inserted at most: a DSR extension header of IPv6. */
+const MAX_INSERTED = 6;
 
 /** What becomes of a flow's packets, apart from their headers. */
 class Outcome {
@@ -37,6 +41,10 @@ class Outcome {
   ttl = 0;
   l3 = 0;
   l4 = 0;
+  /** Bytes inserted behind the IP base header; then the header's word with the length is the same in all packets, and becomes another. */
+  inserted = 0;
+  lengthWord = 0;
+  newLengthWord = 0;
   uses = 0;
 }
 
@@ -55,9 +63,11 @@ export class FlowMemory {
   readonly #w: number = 1;
   readonly #headerLength: number = 0;
   readonly #ttlOffset: number = 0;
+  /** Of the word of the IP header that has the length. */
+  readonly #lengthOffset: number = 0;
   /** Words of a key: addresses, ports, MAC addresses, protocol with program and `Transfer` bits, interface. */
   readonly #keyWords: number = 0;
-  /** Words per flow in `#words`: its key, the key's first words as they become, route source and destination, uses. */
+  /** Words per flow in `#words`: its key, the key's first words as they become, route source and destination, uses, what is inserted. */
   readonly #stride: number = 0;
   readonly #key: Uint32Array;
   #words: Uint32Array = new Uint32Array(0);
@@ -65,6 +75,7 @@ export class FlowMemory {
   /** The packet in hand before its program: its place, TTL, checksums and extent. */
   #slot = -1;
   #ttl = 0;
+  #lengthWord = 0;
   #l3Checksum = 0;
   #l4Checksum = 0;
   #head = 0;
@@ -81,8 +92,9 @@ export class FlowMemory {
     this.#w = f.words;
     this.#headerLength = f.family === 4 ? IPV4.SIZE : IPV6.SIZE;
     this.#ttlOffset = f.family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT;
+    this.#lengthOffset = f.family === 4 ? 0 : IPV6.PAYLOAD_LENGTH;
     this.#keyWords = 2 * f.words + 6;
-    this.#stride = this.#keyWords + (2 * f.words + 4) + 2 * f.words + MAX_USES * USE_WORDS;
+    this.#stride = this.#keyWords + (2 * f.words + 4) + 2 * f.words + MAX_USES * USE_WORDS + MAX_INSERTED;
     this.#key = new Uint32Array(this.#keyWords);
     const { conntrack, nat, pods } = f;
     // Tables that something else watches, or that do not belong together, are not for us.
@@ -111,7 +123,8 @@ export class FlowMemory {
     const slot = hashWords(this.#key, 0, this.#keyWords) & (this.#outcomes.length - 1);
     this.#slot = slot;
     const known = this.#outcomes[slot];
-    if (known !== undefined && this.#isAsLearned(slot, known, ctx.pod)) return true;
+    this.#lengthWord = ctx.packet.u32(ctx.headers.l3 + this.#lengthOffset);
+    if (known !== undefined && this.#isAsLearned(slot, known, ctx.pod, this.#lengthWord)) return true;
     if (this.#pause > 0) {
       this.#pause--;
       this.#slot = -1;
@@ -132,11 +145,12 @@ export class FlowMemory {
     const words = this.#words;
     const w = this.#w;
     this.hits++;
-    const after = slot * this.#stride + this.#keyWords;
+    const at = slot * this.#stride;
+    const after = at + this.#keyWords;
     const routed = after + 2 * w + 4;
     const flags = protocol === Protocol.TCP ? packet.u8(l4 + TCP.FLAGS) : 0;
-    for (let i = 0, at = routed + 2 * w; i < known.uses; i++, at += USE_WORDS) {
-      this.#use(words[at]!, words[at + 1]!, ctx, flags);
+    for (let i = 0, use = routed + 2 * w; i < known.uses; i++, use += USE_WORDS) {
+      this.#use(words[use]!, words[use + 1]!, ctx, flags);
     }
     const ttl = l3 + this.#ttlOffset;
     packet.setU8(ttl, packet.u8(ttl) + known.ttl);
@@ -148,6 +162,13 @@ export class FlowMemory {
     packet.setU32(ETH.DST, words[after + 2 * w + 1]!);
     packet.setU32(ETH.DST + 4, words[after + 2 * w + 2]!);
     packet.setU32(ETH.DST + 8, words[after + 2 * w + 3]!);
+    if (known.inserted !== 0) {
+      packet.setU32(l3 + this.#lengthOffset, known.newLengthWord);
+      packet.insert(l3 + this.#headerLength, known.inserted);
+      const from = at + this.#stride - MAX_INSERTED;
+      for (let i = 0; 4 * i < known.inserted; i++) packet.setU32(l3 + this.#headerLength + 4 * i, words[from + i]!);
+    }
+    ctx.inserted = known.inserted;
     ctx.mark = known.mark;
     ctx.transfer = known.transfer;
     ctx.dropDirection = known.dropDirection;
@@ -168,7 +189,8 @@ export class FlowMemory {
     const { log } = this;
     this.idle();
     if (slot < 0 || log.spoiled || act < 0 || !isPlain(ctx)) return;
-    if (ctx.packet.head !== this.#head || ctx.packet.length !== this.#length) return;
+    const { packet, headers, inserted } = ctx;
+    if (packet.head !== this.#head - inserted || packet.length !== this.#length + inserted) return;
     if (!this.#takes(slot)) return;
     const outcome = this.#draft;
     const words = this.#words;
@@ -176,7 +198,7 @@ export class FlowMemory {
     const at = slot * this.#stride;
     for (let i = 0; i < this.#keyWords; i++) words[at + i] = this.#key[i]!;
     const after = at + this.#keyWords;
-    this.#readWords(ctx, words, after);
+    this.#readWords(ctx, inserted, words, after);
     const routed = after + 2 * w + 4;
     copyAddress(words, routed, ctx.fibSource, 0, w);
     copyAddress(words, routed + w, ctx.fibDestination, 0, w);
@@ -192,7 +214,12 @@ export class FlowMemory {
     outcome.fibResult = ctx.fibResult;
     outcome.fibIfindex = ctx.fibIfindex;
     outcome.uses = log.count;
-    outcome.ttl = ctx.packet.u8(ctx.headers.l3 + this.#ttlOffset) - this.#ttl;
+    outcome.ttl = packet.u8(headers.l3 + this.#ttlOffset) - this.#ttl;
+    outcome.inserted = inserted;
+    outcome.lengthWord = this.#lengthWord;
+    outcome.newLengthWord = packet.u32(headers.l3 + this.#lengthOffset);
+    const to = at + this.#stride - MAX_INSERTED;
+    for (let i = 0; 4 * i < inserted; i++) words[to + i] = packet.u32(headers.l3 + this.#headerLength + 4 * i);
     outcome.changes = this.#changes();
     this.#sumUp(outcome, words, at, after);
     const displaced = this.#outcomes[slot];
@@ -209,39 +236,48 @@ export class FlowMemory {
   #readKey(ctx: HookContext, program: number): boolean {
     const { packet, headers } = ctx;
     const { l3, l4, protocol } = headers;
+    let kind = (ctx.transfer << 16) | (protocol << 8) | program;
     if (ctx.mark !== 0 || ctx.overlay) return false;
     if (headers.fragment || headers.headerLength !== this.#headerLength) return false;
     if (protocol === Protocol.TCP) {
-      if (!packet.has(l4, TCP.SIZE) || (packet.u8(l4 + TCP.FLAGS) & UNUSUAL) !== 0) return false;
+      if (!packet.has(l4, TCP.SIZE)) return false;
+      const flags = packet.u8(l4 + TCP.FLAGS);
+      if ((flags & CLOSES) !== 0) return false;
+      if ((flags & TcpFlag.SYN) !== 0) kind |= SYN;
     } else if (protocol !== Protocol.UDP || !packet.has(l4, UDP.SIZE)) return false;
     // The last hop's packets expire.
     if (packet.u8(l3 + this.#ttlOffset) <= 1) return false;
     const key = this.#key;
     const at = this.#keyWords - 2;
-    this.#readWords(ctx, key, 0);
-    key[at] = (ctx.transfer << 16) | (protocol << 8) | program;
+    this.#readWords(ctx, 0, key, 0);
+    key[at] = kind;
     key[at + 1] = ctx.ifindex;
     return true;
   }
 
-  /** The words of a packet that become others: destination, source, ports, MAC addresses. */
-  #readWords({ packet, headers }: HookContext, to: Uint32Array, at: number): void {
+  /** The words of a packet that become others: destination, source, ports (`inserted` bytes later), MAC addresses. */
+  #readWords({ packet, headers }: HookContext, inserted: number, to: Uint32Array, at: number): void {
     const f = this.#f;
     const w = this.#w;
     packet.address(headers.l3 + f.destinationOffset, w, to, at);
     packet.address(headers.l3 + f.sourceOffset, w, to, at + w);
-    to[at + 2 * w] = packet.u32(headers.l4);
+    to[at + 2 * w] = packet.u32(headers.l4 + inserted);
     to[at + 2 * w + 1] = packet.u32(ETH.DST);
     to[at + 2 * w + 2] = packet.u32(ETH.DST + 4);
     to[at + 2 * w + 3] = packet.u32(ETH.DST + 8);
   }
 
-  #isAsLearned(slot: number, known: Outcome, pod: PodInterface | undefined): boolean {
+  #isAsLearned(slot: number, known: Outcome, pod: PodInterface | undefined, lengthWord: number): boolean {
     const words = this.#words;
     const at = slot * this.#stride;
     if (sameWords(words, at, this.#key, 0, this.#keyWords) !== SAME) return false;
     if (known.pod !== pod || known.changes !== this.#changes()) return false;
-    for (let i = 0, use = at + this.#stride - MAX_USES * USE_WORDS; i < known.uses; i++, use += USE_WORDS) {
+    if (known.inserted !== 0 && known.lengthWord !== lengthWord) return false;
+    for (
+      let i = 0, use = at + this.#stride - MAX_INSERTED - MAX_USES * USE_WORDS;
+      i < known.uses;
+      i++, use += USE_WORDS
+    ) {
       const kind = words[use]!;
       if ((kind & Use.MASK) > Use.CT_READ) continue;
       const conntrack = (kind & USE_BY_PODS) === 0 ? this.#f.conntrack : this.#f.pods.conntrack;
@@ -296,18 +332,22 @@ export class FlowMemory {
     const ports = words[before + addresses]!;
     const newPorts = words[after + addresses]!;
     outcome.l4 = ports === newPorts ? sum : sum + csumDiff32(ports, newPorts);
-    outcome.l3 = outcome.ttl === 0 ? sum : sum + csumDiff16(this.#ttl << 8, (this.#ttl + outcome.ttl) << 8);
+    if (outcome.ttl !== 0) sum += csumDiff16(this.#ttl << 8, (this.#ttl + outcome.ttl) << 8);
+    if (outcome.inserted !== 0) sum += csumDiff32(outcome.lengthWord, outcome.newLengthWord);
+    const from = before + this.#stride - MAX_INSERTED;
+    for (let i = 0; 4 * i < outcome.inserted; i++) sum += csumDiff32(0, words[from + i]!);
+    outcome.l3 = sum;
   }
 
   /** Whether an outcome gives the packet the checksums that its program gave it. One that changes nothing is not of use. */
-  #explains({ packet, headers }: HookContext, { l3, l4 }: Outcome): boolean {
+  #explains({ packet, headers }: HookContext, { l3, l4, inserted }: Outcome): boolean {
     if (l4 === 0) return false;
     if (this.#f.family === 4 && packet.u16(headers.l3 + IPV4.CHECKSUM) !== csumApply(this.#l3Checksum, l3))
       return false;
     const udp = headers.protocol === Protocol.UDP;
     const changed = csumApply(this.#l4Checksum, l4);
     const expected = udp && this.#l4Checksum === 0 ? 0 : udp && changed === 0 ? 0xffff : changed;
-    return packet.u16(headers.l4 + l4ChecksumOffset(headers.protocol)) === expected;
+    return packet.u16(headers.l4 + inserted + l4ChecksumOffset(headers.protocol)) === expected;
   }
 
   /** Whether a flow may have a place: what else is there gives way, and if that happens too often there will be more room. */

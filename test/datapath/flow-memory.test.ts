@@ -135,13 +135,17 @@ const packetOp: fc.Arbitrary<PacketOp> = fc.record({
 
 /** Packets of open connections, most of which are alike. */
 const usualOp: fc.Arbitrary<PacketOp> = fc
-  .tuple(packetOp, fc.constantFrom<PacketOp['from']>('client', 'client', 'pod', 'answer'))
-  .map(([op, from]) => ({
+  .tuple(
+    packetOp,
+    fc.constantFrom<PacketOp['from']>('client', 'client', 'pod', 'answer'),
+    fc.constantFrom(TcpFlag.ACK, TcpFlag.ACK, TcpFlag.ACK, TcpFlag.SYN),
+  )
+  .map(([op, from, tcpFlags]) => ({
     ...op,
     from,
     hook: 'xdp',
     frontend: 'frontend',
-    tcpFlags: TcpFlag.ACK,
+    tcpFlags,
     ttl: 64,
     mac: 0,
     checksum: -1,
