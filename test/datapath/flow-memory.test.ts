@@ -180,6 +180,7 @@ const ops = fc
 
 const OPTIONS: DatapathInput[] = [
   {},
+  { algorithm: 'random' },
   { mode: 'dsr' },
   { mode: 'hybrid' },
   { mode: 'dsr', dsrDispatch: 'geneve' },
@@ -209,6 +210,9 @@ class Side {
         conntrack: { tcpMaxEntries: size, anyMaxEntries: size, accounting: size % 2 === 0, reportFlags: 0xff },
       },
     });
+    // Through the tunnel nothing is remembered, beside it all is.
+    if (size % 2 === 1)
+      for (const family of [4, 6] as const) this.change({ op: 'change', what: 'ipCache', family, which: 0 });
   }
 
   packet(op: PacketOp): Verdict {
@@ -220,7 +224,7 @@ class Side {
       ...(op.from === 'pod' ? { pod: op.otherPod ? OTHER_POD : POD } : {}),
       ...(this.traced ? { trace: { event: () => {} } } : {}),
     });
-    if (verdict.frame !== undefined) this.last = verdict;
+    if (verdict.frame !== undefined && op.from !== 'answer') this.last = verdict;
     return verdict;
   }
 
@@ -264,14 +268,16 @@ class Side {
         const service = parseAddress(names.frontend);
         const key = { address: service, port: PORT, protocol: 0, scope: Scope.EXTERNAL, slot: 0 };
         const value = maps.services.get(key)!;
-        maps.services.set(key, { ...value, flags: value.flags | ServiceFlag.SOURCE_RANGE });
+        if ((value.flags & ServiceFlag.SOURCE_RANGE) === 0) {
+          maps.services.set(key, { ...value, flags: value.flags | ServiceFlag.SOURCE_RANGE });
+        }
         const cidr = parseCidr(which === 0 ? names.all : `${names.client}/${family === 4 ? 32 : 128}`);
         if (which === 2) maps.sourceRanges.delete({ revNatIndex: value.revNatIndex, cidr });
         else maps.sourceRanges.add({ revNatIndex: value.revNatIndex, cidr });
         return;
       }
       case 'route':
-        tables.routes.set(which === 0 ? parseCidr(names.all) : host, {
+        tables.routes.set(which === 2 ? host : parseCidr(names.all), {
           result: which === 1 ? FibResult.NO_NEIGHBOUR : FibResult.SUCCESS,
           ifindex: 2 + which,
           dmac: OTHER_MAC,
