@@ -183,7 +183,7 @@ export class FlowMemory {
     return known.act;
   }
 
-  /** What the program, watched since `knows`, did with the packet: nothing else of the node will look at it. */
+  /** What the program, watched since `knows`, did with the packet. What comes behind it is not remembered. */
   learn(ctx: HookContext, act: number): void {
     const slot = this.#slot;
     const { log } = this;

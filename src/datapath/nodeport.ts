@@ -53,8 +53,7 @@ function rememberedRequest(f: NodeFamily, ctx: HookContext, port: number): numbe
   const { memory } = f;
   if (memory.knows(ctx, ctx.xdp ? Program.XDP : Program.NETDEV)) return memory.repeat(ctx);
   const act = request(f, ctx, port);
-  // A packet that goes on is not done with.
-  if (act !== Act.OK) memory.learn(ctx, act);
+  memory.learn(ctx, act);
   return act;
 }
 

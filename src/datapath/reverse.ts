@@ -20,8 +20,7 @@ export function reverseNat(f: NodeFamily, ctx: HookContext): number {
   if (!isForSnatPort(f, ctx)) return reverse(f, ctx);
   if (memory.knows(ctx, ctx.xdp ? Program.XDP_REPLY : Program.NETDEV_REPLY)) return memory.repeat(ctx);
   const act = reverse(f, ctx);
-  // A packet that goes on is not done with.
-  if (act !== Act.OK) memory.learn(ctx, act);
+  memory.learn(ctx, act);
   return act;
 }
 

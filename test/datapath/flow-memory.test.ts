@@ -7,6 +7,7 @@ import {
   Headers,
   type Hook,
   type Node,
+  NodeTables,
   PacketBuffer,
   parseAddress,
   parseCidr,
@@ -147,7 +148,7 @@ const usualOp: fc.Arbitrary<PacketOp> = fc
     frontend: 'frontend',
     tcpFlags,
     ttl: 64,
-    mac: 0,
+    mac: op.mac,
     checksum: -1,
     fragment: 'no',
     otherPod: false,
@@ -200,6 +201,7 @@ class Side {
   constructor(options: DatapathInput, size: number, traced: boolean, affinityTimeout: number) {
     this.traced = traced;
     this.node = makeNode({
+      input: { tables: new NodeTables({ neighbours: 2 }) },
       backends: [1, 2, LOCAL_ID],
       affinityTimeout,
       flags: affinityTimeout === 0 ? 0 : ServiceFlag.AFFINITY,
@@ -385,6 +387,45 @@ function parsed(bytes: Uint8Array): { packet: PacketBuffer; headers: Headers } {
   return { packet, headers };
 }
 
+/** Both sides through the same packets and changes; how many packets the one with the memory had known after each step. */
+function compare(list: readonly Op[], options: DatapathInput, size: number, affinity: number): number[] {
+  const sides = [true, false].map((traced) => new Side(options, size, traced, affinity));
+  const [reference, remembering] = sides as [Side, Side];
+  const hits = list.map((op) => {
+    if (op.op === 'time') for (const side of sides) side.now += op.seconds;
+    else if (op.op === 'change') for (const side of sides) side.change(op);
+    else expect(remembering.packet(op)).toEqual(reference.packet(op));
+    return remembering.hits;
+  });
+  expect(remembering.state()).toEqual(reference.state());
+  expect(reference.hits).toBe(0);
+  return hits;
+}
+
+const ACK: PacketOp = {
+  op: 'packet',
+  from: 'client',
+  hook: 'xdp',
+  family: 4,
+  protocol: Protocol.TCP,
+  flow: 0,
+  frontend: 'frontend',
+  tcpFlags: TcpFlag.ACK,
+  ttl: 64,
+  mac: 0,
+  checksum: -1,
+  length: 0,
+  fragment: 'no',
+  otherPod: false,
+};
+const SYN: PacketOp = { ...ACK, tcpFlags: TcpFlag.SYN };
+const ANSWER: PacketOp = { ...ACK, from: 'answer' };
+const changed = (what: ChangeOp['what'], which: number): ChangeOp => ({ op: 'change', what, family: 4, which });
+/** All backends are remote. */
+const REMOTE: ChangeOp[] = ([4, 6] as const).map((f) => ({ op: 'change', what: 'endpointGone', family: f, which: 2 }));
+const known = (list: readonly Op[], options: DatapathInput = {}, size = 64): number[] =>
+  compare([...REMOTE, ...list], options, size, 0).slice(REMOTE.length);
+
 describe('flow memory', () => {
   let packets = 0;
   let hits = 0;
@@ -397,23 +438,43 @@ describe('flow memory', () => {
         fc.constantFrom(7, 8, 15, 64, 65),
         fc.constantFrom(0, 0, 0, 50),
         (list, options, size, affinity) => {
-          const sides = [true, false].map((traced) => new Side(options, size, traced, affinity));
-          const [reference, remembering] = sides as [Side, Side];
-          for (const op of list) {
-            if (op.op === 'time') for (const side of sides) side.now += op.seconds;
-            else if (op.op === 'change') for (const side of sides) side.change(op);
-            else {
-              expect(remembering.packet(op)).toEqual(reference.packet(op));
-              packets++;
-            }
-          }
-          expect(remembering.state()).toEqual(reference.state());
-          expect(reference.hits).toBe(0);
-          hits += remembering.hits;
+          hits += compare(list, options, size, affinity).at(-1)!;
+          packets += list.filter(({ op }) => op === 'packet').length;
         },
       ),
       { numRuns: Number(process.env['FC_RUNS'] ?? 150) },
     );
+  });
+
+  it.each([4, 6] as const)('knows requests and replies from the second on, IPv%d', (family) => {
+    const [syn, ack, answer] = [SYN, ACK, ANSWER].map((op) => ({ ...op, family }));
+    expect(known([syn!, ack!, ack!, ack!, answer!, answer!, answer!])).toEqual([0, 0, 1, 2, 2, 3, 4]);
+    const pod = { ...ack!, from: 'pod' as const };
+    expect(known([{ ...pod, tcpFlags: TcpFlag.SYN }, pod, pod, pod])).toEqual([0, 0, 1, 2]);
+    expect(known([syn!, syn!, syn!, ack!, ack!], { mode: 'dsr' })).toEqual([0, 0, 1, 1, 2]);
+    // Another length of a packet with an option is not the same.
+    expect(known([syn!, syn!, syn!, { ...syn!, length: 100 }], { mode: 'dsr' })).toEqual([0, 0, 1, 1]);
+  });
+
+  it('notices what changes', () => {
+    const open = [SYN, ACK, ACK];
+    expect(known([...open, changed('sourceRange', 1), ACK, ACK, changed('sourceRange', 2), ACK])).toEqual([
+      0, 0, 1, 1, 1, 2, 2, 2,
+    ]);
+    // The flag is there already; the ranges alone decide.
+    expect(known([changed('sourceRange', 1), ...open, changed('sourceRange', 2), ACK]).at(-1)).toBe(1);
+    known([...open, changed('ipCacheBack', 0), changed('ipCacheBack', 1), ACK, ACK], { tunnel: 'vxlan' }, 65);
+    const replies = [ANSWER, ANSWER, ANSWER];
+    expect(known([...open, ...replies, changed('reverseNat', 0), ...replies]).at(-1)).toBe(5);
+    // The kernel has no neighbour, the map has: the client has moved to another MAC address.
+    known([...open, changed('route', 1), ...replies, { ...ACK, mac: 1 }, ...replies]);
+    known([...open, { ...ACK, mac: 1 }, ACK, changed('route', 1), ...replies]);
+  });
+
+  it('notices another backend of a flow that begins anew', () => {
+    const fin = { ...ACK, tcpFlags: TcpFlag.FIN };
+    const again = [SYN, ACK, ACK, ACK, fin, fin, { op: 'time', seconds: 9000 } as const];
+    known([...again, ...again, ...again, ...again], { algorithm: 'random' });
   });
 
   // Otherwise the law above says nothing.
