@@ -137,10 +137,28 @@ const startup: Table = (results) => [
   ['`lbtwin trace` on the example', '`startup.trace`', median(results, 'startup.trace')],
 ];
 
+const cluster: Table = (results) => {
+  const row = (text: string, name: string, memory?: string): (string | undefined)[] => [
+    text,
+    `\`${name}\``,
+    median(results, name),
+    memory === undefined ? '' : median(results, memory),
+  ];
+  const [apply, change] = ['control plane: per service, of 50000', 'control plane: one endpoint of 150000'];
+  const [json, yaml] = ['startup.trace, big JSON', 'startup.trace, big YAML'];
+  return [
+    ['', 'row', 'time', 'memory'],
+    row('control plane of a node: each of 50,000 services with 3 endpoints', apply),
+    row('the same cluster, one endpoint replaced', change),
+    row('`lbtwin trace`, 10,000 services of 100 nodes from JSON, start to end', json, `${json}, memory`),
+    row('the same from YAML', yaml, `${yaml}, memory`),
+  ];
+};
+
 /** Not a table: a line that says where the figures come from. */
 const MACHINE = 'machine';
 
-const TABLES: Readonly<Record<string, Table>> = { paths, growth, garbage, maglev, peers, startup };
+const TABLES: Readonly<Record<string, Table>> = { paths, growth, garbage, maglev, peers, startup, cluster };
 
 /** Every table whose rows were all measured, as Markdown, by its name; and what they were measured on. */
 export function renderTables({ machine, node, results }: Run): Map<string, string> {

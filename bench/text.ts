@@ -5,6 +5,7 @@ export function scaled(value: number, unit: Result['unit']): string {
   if (unit === 'bytes')
     return value < 2 ** 20 ? `${(value / 1024).toPrecision(3)} KiB` : `${(value / 2 ** 20).toPrecision(3)} MiB`;
   if (unit !== 'ns/op') return `${plain(value)} ${unit === 'bytes/entry' ? 'B/entry' : unit}`;
+  if (value >= 1e9) return `${(value / 1e9).toPrecision(3)} s`;
   if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} ms`;
   return value >= 1e4
     ? `${(value / 1e3).toPrecision(3)} us`
