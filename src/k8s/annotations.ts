@@ -1,6 +1,6 @@
 import { type Labels, matches, parseSelector } from './labels.ts';
 import { type ForwardingMode, NO_MARKS, type ServiceMarks } from './model.ts';
-import type { Warning } from './objects/fields.ts';
+import { EMPTY_MAP, type Warning } from './objects/fields.ts';
 import type { ServiceObject } from './objects/service.ts';
 import type { ControlPlaneOptions } from './options.ts';
 
@@ -46,7 +46,8 @@ const KNOWN_VALUES: readonly (readonly [string, readonly string[], boolean])[] =
 
 /** Tells of annotation values that the agent does not know. */
 export function warnOfAnnotations(service: ServiceObject, warnings: Warning[]): void {
-  const { annotations, namespace, name } = service;
+  const { lbAnnotations: annotations, namespace, name } = service;
+  if (annotations === EMPTY_MAP) return;
   const object = { kind: 'Service', namespace, name };
   for (const [key, known, exact] of KNOWN_VALUES) {
     const value = annotations[key];
@@ -71,13 +72,13 @@ export function warnOfAnnotations(service: ServiceObject, warnings: Warning[]): 
 
 /** The only kind that `service.cilium.io/type` leaves, if any. */
 export function exposedType(service: ServiceObject): ExposedType | undefined {
-  const value = service.annotations[Annotation.TYPE];
+  const value = service.lbAnnotations[Annotation.TYPE];
   return value !== undefined && EXPOSED.includes(value) ? (value as ExposedType) : undefined;
 }
 
 /** Whether a Service is there for nodes with these labels. */
 export function isExposedOn(service: ServiceObject, nodeLabels: Labels): boolean {
-  const { annotations } = service;
+  const { lbAnnotations: annotations } = service;
   const selector = annotations[Annotation.NODE_SELECTOR];
   if (selector !== undefined) {
     const parsed = parseSelector(selector);
@@ -94,7 +95,7 @@ export const isHeadless = (service: ServiceObject): boolean =>
 /** `bpf-lb-mode-annotation`: the mode the annotation asks for. */
 export function forwardingModeOf(service: ServiceObject, options: ControlPlaneOptions): ForwardingMode | undefined {
   if (!options.modeAnnotation) return undefined;
-  const value = service.annotations[Annotation.FORWARDING_MODE]?.toLowerCase();
+  const value = service.lbAnnotations[Annotation.FORWARDING_MODE]?.toLowerCase();
   return value === 'dsr' || value === 'snat' ? value : undefined;
 }
 
@@ -102,7 +103,7 @@ const isOn = (value: string | undefined): boolean => value !== undefined && valu
 
 /** Topology hints count: an annotation that is not off, or else `spec.trafficDistribution`. */
 function prefersClose(service: ServiceObject): boolean {
-  const { annotations, trafficDistribution, internalTrafficPolicy } = service;
+  const { lbAnnotations: annotations, trafficDistribution, internalTrafficPolicy } = service;
   if (internalTrafficPolicy === 'Local') return false;
   const mode = annotations[Annotation.TOPOLOGY_HINTS] ?? annotations[Annotation.TOPOLOGY_MODE];
   if (mode !== undefined && mode !== '' && mode !== 'disabled' && mode !== 'Disabled') return true;
@@ -110,8 +111,8 @@ function prefersClose(service: ServiceObject): boolean {
 }
 
 export function marksOf(service: ServiceObject): ServiceMarks {
-  const { annotations } = service;
-  if (service.trafficDistribution === '' && isEmpty(annotations)) return NO_MARKS;
+  const { lbAnnotations: annotations } = service;
+  if (service.trafficDistribution === '' && annotations === EMPTY_MAP) return NO_MARKS;
   const algorithm = annotations[Annotation.ALGORITHM];
   const affinity = (annotations[Annotation.AFFINITY] ?? annotations[Annotation.AFFINITY_ALIAS])?.toLowerCase();
   return {
@@ -122,9 +123,4 @@ export function marksOf(service: ServiceObject): ServiceMarks {
     global: isOn(annotations[Annotation.GLOBAL] ?? annotations[Annotation.GLOBAL_ALIAS]),
     affinity: affinity === 'local' || affinity === 'remote' ? affinity : 'none',
   };
-}
-
-function isEmpty(map: object): boolean {
-  for (const _ in map) return false;
-  return true;
 }

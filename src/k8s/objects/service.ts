@@ -4,6 +4,7 @@ import { Protocol } from '../../net/protocol.ts';
 import {
   each,
   EMPTY_LIST,
+  EMPTY_MAP,
   integer,
   invalid,
   metadataOf,
@@ -40,6 +41,8 @@ export interface ServiceObject {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** The same if any of them may be about load balancing, else none: so that they are looked at once. */
+  readonly lbAnnotations: Readonly<Record<string, string>>;
   readonly selector: Readonly<Record<string, string>>;
   readonly type: ServiceType;
   /** `spec.clusterIP` is `None` in any letter case. */
@@ -166,6 +169,11 @@ function readIngress(raw: Raw, note: Note): readonly IngressAddress[] {
   return found.length === 0 ? EMPTY_LIST : found;
 }
 
+function areOurs(annotations: Readonly<Record<string, string>>): boolean {
+  for (const key in annotations) if (key.startsWith('service.') || key.startsWith('io.cilium/')) return true;
+  return false;
+}
+
 /** Reads a Service. @throws LbtwinError `invalid-object` with the path into it */
 export function readService(raw: Raw, warnings: Warning[]): ServiceObject {
   const { name, namespace, metadata } = metadataOf(raw);
@@ -180,6 +188,7 @@ export function readService(raw: Raw, warnings: Warning[]): ServiceObject {
     name,
     labels,
     annotations,
+    lbAnnotations: areOurs(annotations) ? annotations : EMPTY_MAP,
     selector: stringMap(spec, 'selector'),
     type: oneOf(spec, 'type', TYPES, 'ClusterIP'),
     clusterIpNone: text(spec, 'clusterIP').toLowerCase() === 'none',
