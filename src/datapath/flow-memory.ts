@@ -158,15 +158,16 @@ export class FlowMemory {
     replaceL4Checksum(packet, l4, protocol, known.l4);
     packet.setAddress(l3 + f.destinationOffset, w, words, after);
     packet.setAddress(l3 + f.sourceOffset, w, words, after + w);
-    packet.setU32(l4, words[after + 2 * w]!);
-    packet.setU32(ETH.DST, words[after + 2 * w + 1]!);
-    packet.setU32(ETH.DST + 4, words[after + 2 * w + 2]!);
-    packet.setU32(ETH.DST + 8, words[after + 2 * w + 3]!);
+    // Signed words, here and below: V8 may pass an unsigned one as an object on the heap.
+    packet.setU32(l4, words[after + 2 * w]! | 0);
+    packet.setU32(ETH.DST, words[after + 2 * w + 1]! | 0);
+    packet.setU32(ETH.DST + 4, words[after + 2 * w + 2]! | 0);
+    packet.setU32(ETH.DST + 8, words[after + 2 * w + 3]! | 0);
     if (known.inserted !== 0) {
-      packet.setU32(l3 + this.#lengthOffset, known.newLengthWord);
+      packet.setU32(l3 + this.#lengthOffset, known.newLengthWord | 0);
       packet.insert(l3 + this.#headerLength, known.inserted);
       const from = at + this.#stride - MAX_INSERTED;
-      for (let i = 0; 4 * i < known.inserted; i++) packet.setU32(l3 + this.#headerLength + 4 * i, words[from + i]!);
+      for (let i = 0; 4 * i < known.inserted; i++) packet.setU32(l3 + this.#headerLength + 4 * i, words[from + i]! | 0);
     }
     ctx.inserted = known.inserted;
     ctx.mark = known.mark;

@@ -57,11 +57,12 @@ export function csumDiffPacket(
 ): number {
   const { view } = packet;
   const at = (packet.head + offset) | 0;
-  let sum = csumDiff32(view.getUint32(at), to[toAt]!);
+  // Signed words: V8 may pass an unsigned one as an object on the heap.
+  let sum = csumDiff32(view.getInt32(at), to[toAt]! | 0);
   if (words === 1) return sum;
-  sum += csumDiff32(view.getUint32(at + 4), to[toAt + 1]!);
-  sum += csumDiff32(view.getUint32(at + 8), to[toAt + 2]!);
-  return sum + csumDiff32(view.getUint32(at + 12), to[toAt + 3]!);
+  sum += csumDiff32(view.getInt32(at + 4), to[toAt + 1]! | 0);
+  sum += csumDiff32(view.getInt32(at + 8), to[toAt + 2]! | 0);
+  return sum + csumDiff32(view.getInt32(at + 12), to[toAt + 3]! | 0);
 }
 
 /** A checksum field after the sum under it changed by `diff`, 0..2^31-2^16. */
