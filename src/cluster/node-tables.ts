@@ -85,7 +85,8 @@ function addPods(tables: NodeTables, topology: Topology, self: TopologyNode, ide
     const entry = entryOf(pod.node, identity);
     for (const address of pod.addresses) {
       const of = tables.of(address.family);
-      of.ipCache.set(hostCidr(address), entry);
+      // No other pod has the address, and no node: its pods would be in the host network.
+      of.ipCache.add(hostCidr(address), entry);
       if (pod.node !== self.name) continue;
       const { endpointId: id, ifindex, mac, nodeMac } = pod;
       of.endpoints.set(address, { id, ifindex, mac, nodeMac, host: false, identity });

@@ -114,11 +114,11 @@ function missingPods(
   gone: ReadonlySet<string>,
 ): PodDraft[] {
   const known = new Set(objects.map(({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}`));
-  const taken = new Set(found.flatMap(({ addresses }) => addresses.map((one) => formatAddress(one))));
+  const taken = new Set(found.flatMap(({ texts }) => texts));
   if (known.size === 0 && gone.size === 0) return [...endpoints];
-  return endpoints.filter(({ key, addresses }) => {
-    return !known.has(key) && !gone.has(key) && !addresses.some((one) => taken.has(formatAddress(one)));
-  });
+  return endpoints.filter(
+    ({ key, texts }) => !known.has(key) && !gone.has(key) && !texts.some((text) => taken.has(text)),
+  );
 }
 
 function draftOf(drafts: Map<string, NodeDraft>, name: string): NodeDraft {
@@ -190,8 +190,12 @@ function listed(names: readonly string[]): string {
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** `key` is `namespace/name`. */
-type PodDraft = Omit<TopologyPod, 'endpointId' | 'ifindex' | 'mac' | 'nodeMac'> & { readonly key: string };
+type PodDraft = Omit<TopologyPod, 'endpointId' | 'ifindex' | 'mac' | 'nodeMac'> & {
+  /** `namespace/name` */
+  readonly key: string;
+  /** Of `addresses`, canonical. */
+  readonly texts: readonly string[];
+};
 
 function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
   const drafts: PodDraft[] = [];
@@ -205,12 +209,14 @@ function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
     const texts = listOf(status, 'podIPs').map((entry) => textOf(entry, 'ip'));
     if (texts.length === 0) texts.push(textOf(status, 'podIP'));
     const { namespace = 'default', name } = object.metadata;
+    const addresses = texts.map((text) => tryParseAddress(text)).filter((address) => address !== undefined);
     drafts.push({
       key: `${namespace}/${name}`,
       namespace,
       name,
       node,
-      addresses: texts.map((text) => tryParseAddress(text)).filter((address) => address !== undefined),
+      addresses,
+      texts: addresses.map(formatAddress),
       hostNetwork: spec['hostNetwork'] === true,
       labels: labelsOf(object),
     });
@@ -220,7 +226,7 @@ function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
 
 /** Pods as EndpointSlices know them: one for each endpoint's target, with the addresses of all slices that name it. */
 function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
-  const drafts = new Map<string, PodDraft & { addresses: IpAddress[] }>();
+  const drafts = new Map<string, PodDraft & { addresses: IpAddress[]; texts: string[] }>();
   for (const slice of slices) {
     for (const endpoint of listOf(slice as Raw, 'endpoints')) {
       const node = textOf(endpoint, 'nodeName');
@@ -235,6 +241,7 @@ function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
         name,
         node,
         addresses: [],
+        texts: [],
         hostNetwork: false,
         labels: NO_LABELS,
       };
@@ -244,6 +251,8 @@ function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
         const address = tryParseAddress(text as string);
         if (address === undefined || draft.addresses.some((one) => sameAddress(one, address))) continue;
         draft.addresses.push(address);
+        // An IPv4 address has one text only.
+        draft.texts.push(address.family === 4 ? text : formatAddress(address));
       }
     }
   }
@@ -269,8 +278,7 @@ function finishPods(
         },
       );
     }
-    const { key, namespace, name, addresses, labels } = draft;
-    const texts = addresses.map(formatAddress);
+    const { key, namespace, name, addresses, texts, labels } = draft;
     const hostNetwork = draft.hostNetwork || texts.some((one) => owners.has(one));
     const number = (perNode.get(draft.node) ?? 0) + 1;
     perNode.set(draft.node, number);

@@ -261,9 +261,11 @@ class Reader {
       return;
     }
     // What only fills memory: nothing in lbtwin looks at it.
-    delete metadata['managedFields'];
-    if (isMapping(metadata['annotations'])) {
-      delete metadata['annotations']['kubectl.kubernetes.io/last-applied-configuration'];
+    if (metadata['managedFields'] !== undefined) delete metadata['managedFields'];
+    const { annotations } = metadata;
+    if (isMapping(annotations) && annotations[LAST_APPLIED] !== undefined) {
+      const { [LAST_APPLIED]: _, ...rest } = annotations;
+      metadata['annotations'] = rest;
     }
     const object = (value['kind'] === kind ? value : { ...value, kind, apiVersion }) as unknown as RawObject;
     if (kind === 'ConfigMap' && !isConfigMapOfCilium(object)) return this.count(apiVersion, kind);
@@ -303,6 +305,8 @@ class Reader {
     this.batch.refused.push(error);
   }
 }
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 const isListKind = (kind: unknown): boolean => typeof kind === 'string' && kind.endsWith('List');
 

@@ -169,8 +169,13 @@ export class PrefixTable<V> {
       this.trie.changed();
       return 0;
     }
+    return this.add(cidr, value);
+  }
+
+  /** Like `set` for a prefix that is not there yet, which it does not look for. */
+  add(cidr: Cidr, value: V): number {
     const taken = this.#values.take(value);
-    const error = this.trie.set(words, cidr.bits, taken);
+    const error = this.trie.set(wordsFor(this.family, cidr.address), cidr.bits, taken);
     if (error !== 0) this.#values.release(taken);
     return error;
   }
