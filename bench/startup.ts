@@ -47,6 +47,7 @@ function bigTrace(format: 'json' | 'yaml', samples: number): Benchmark {
   return {
     name,
     operations: 1,
+    elsewhere: true,
     samples,
     run: () => start(args()).stdout.length,
     figures: () => {
@@ -65,6 +66,7 @@ export const startupBenchmarks = (): Benchmark[] => [
   ...Object.entries(COMMANDS).map(([name, args]) => ({
     name: `startup.${name}`,
     operations: 1,
+    elsewhere: true,
     run: () => start(args).stdout.length,
   })),
   bigTrace('json', 5),
