@@ -87,19 +87,20 @@ export function readEndpointSlice(raw: Raw, warnings: Warning[]): EndpointSliceO
       const state = within(endpoint, 'conditions', endpointState);
       if (state === undefined) return;
       const addresses: IpAddress[] = [];
-      texts(endpoint, 'addresses').forEach((value, k) => {
-        const address = tryParseAddress(value);
-        if (address === undefined) {
-          warnings.push({
-            code: 'unparsable-address',
-            object: { kind: 'EndpointSlice', namespace, name },
-            path: ['endpoints', i, 'addresses', k],
-            message: `${JSON.stringify(value)} is not an IP address; the agent skips it`,
-          });
-          return;
+      const values = texts(endpoint, 'addresses');
+      for (let k = 0; k < values.length; k++) {
+        const address = tryParseAddress(values[k]!);
+        if (address !== undefined) {
+          addresses.push(address);
+          continue;
         }
-        addresses.push(address);
-      });
+        warnings.push({
+          code: 'unparsable-address',
+          object: { kind: 'EndpointSlice', namespace, name },
+          path: ['endpoints', i, 'addresses', k],
+          message: `${JSON.stringify(values[k])} is not an IP address; the agent skips it`,
+        });
+      }
       endpoints.push({
         addresses,
         nodeName: text(endpoint, 'nodeName') || hostname(endpoint),
