@@ -72,34 +72,39 @@ class FamilyRows<T> {
  * as long as this, and kept the text.
  */
 export class L4Table<T> {
-  readonly #v4 = new FamilyRows<T>(4);
-  readonly #v6 = new FamilyRows<T>(6);
+  /** Made when there is something to hold: a comparison of nodes makes thousands of control planes, most of one family. */
+  #v4: FamilyRows<T> | undefined;
+  #v6: FamilyRows<T> | undefined;
 
-  #of({ address }: At): FamilyRows<T> {
+  #of({ address }: At): FamilyRows<T> | undefined {
     return address.family === 4 ? this.#v4 : this.#v6;
   }
 
+  #madeOf({ address }: At): FamilyRows<T> {
+    return address.family === 4 ? (this.#v4 ??= new FamilyRows<T>(4)) : (this.#v6 ??= new FamilyRows<T>(6));
+  }
+
   get(at: At): T | undefined {
-    return this.#of(at).get(at);
+    return this.#of(at)?.get(at);
   }
 
   /** @throws LbtwinError `too-many-addresses` beyond 2^24 of one family */
   set(at: At, value: T): void {
-    this.#of(at).set(at, value);
+    this.#madeOf(at).set(at, value);
   }
 
   /** What is there, or what `make` gives, which must not throw. @throws LbtwinError as `set` */
   getOrMake<A extends At>(at: A, make: (at: A) => T): T {
-    return this.#of(at).getOrMake(at, make);
+    return this.#madeOf(at).getOrMake(at, make);
   }
 
   delete(at: At): void {
-    this.#of(at).delete(at);
+    this.#of(at)?.delete(at);
   }
 
   /** In no particular order. Deleting on the way is fine, adding is not. */
   *values(): Generator<T> {
-    yield* this.#v4.values();
-    yield* this.#v6.values();
+    if (this.#v4 !== undefined) yield* this.#v4.values();
+    if (this.#v6 !== undefined) yield* this.#v6.values();
   }
 }
