@@ -463,7 +463,23 @@ describe('flow memory', () => {
     ]);
     // The flag is there already; the ranges alone decide.
     expect(known([changed('sourceRange', 1), ...open, changed('sourceRange', 2), ACK]).at(-1)).toBe(1);
-    known([...open, changed('ipCacheBack', 0), changed('ipCacheBack', 1), ACK, ACK], { tunnel: 'vxlan' }, 65);
+    const tunnelled = [0, 1, 2].map((which) => changed('ipCacheBack', which));
+    expect(known([...open, ...tunnelled, ACK, ACK], { tunnel: 'vxlan' }, 65).at(-1)).toBe(1);
+    const places = [0, 1, 2].map((which) => changed('endpoint', which));
+    known([
+      ...open,
+      ...places,
+      ACK,
+      ACK,
+      ...places,
+      ACK,
+      ACK,
+      changed('route', 2),
+      changed('route', 0),
+      ACK,
+      changed('route', 0),
+      ACK,
+    ]);
     const replies = [ANSWER, ANSWER, ANSWER];
     expect(known([...open, ...replies, changed('reverseNat', 0), ...replies]).at(-1)).toBe(5);
     // The kernel has no neighbour, the map has: the client has moved to another MAC address.
@@ -474,7 +490,9 @@ describe('flow memory', () => {
   it('notices another backend of a flow that begins anew', () => {
     const fin = { ...ACK, tcpFlags: TcpFlag.FIN };
     const again = [SYN, ACK, ACK, ACK, fin, fin, { op: 'time', seconds: 9000 } as const];
-    known([...again, ...again, ...again, ...again], { algorithm: 'random' });
+    const list = [...again, ...again, ...again, ...again];
+    known(list, { algorithm: 'random' });
+    known(list, { algorithm: 'random', mode: 'dsr' });
   });
 
   // Otherwise the law above says nothing.
