@@ -466,6 +466,7 @@ describe('flow memory', () => {
     const tunnelled = [0, 1, 2].map((which) => changed('ipCacheBack', which));
     expect(known([...open, ...tunnelled, ACK, ACK], { tunnel: 'vxlan' }, 65).at(-1)).toBe(1);
     const places = [0, 1, 2].map((which) => changed('endpoint', which));
+    known([...open, changed('route', 0), ACK]);
     known([
       ...open,
       ...places,
