@@ -9,13 +9,13 @@ const rol = (word: number, bits: number): number => (word << bits) | (word >>> (
 
 /** The final mixing of three words; the third is the hash. */
 export function jhashFinal(a: number, b: number, c: number): number {
-  c = (c ^ b) - rol(b, 14);
-  a = (a ^ c) - rol(c, 11);
-  b = (b ^ a) - rol(a, 25);
-  c = (c ^ b) - rol(b, 16);
-  a = (a ^ c) - rol(c, 4);
-  b = (b ^ a) - rol(a, 14);
-  c = (c ^ b) - rol(b, 24);
+  c = ((c ^ b) - rol(b, 14)) | 0;
+  a = ((a ^ c) - rol(c, 11)) | 0;
+  b = ((b ^ a) - rol(a, 25)) | 0;
+  c = ((c ^ b) - rol(b, 16)) | 0;
+  a = ((a ^ c) - rol(c, 4)) | 0;
+  b = ((b ^ a) - rol(a, 14)) | 0;
+  c = ((c ^ b) - rol(b, 24)) | 0;
   return c >>> 0;
 }
 
@@ -42,17 +42,17 @@ export function jhashBytes(bytes: Uint8Array, initval: number): number {
     a = (a + word(bytes, at)) | 0;
     b = (b + word(bytes, at + 4)) | 0;
     c = (c + word(bytes, at + 8)) | 0;
-    a = (a - c) ^ rol(c, 4);
+    a = ((a - c) | 0) ^ rol(c, 4);
     c = (c + b) | 0;
-    b = (b - a) ^ rol(a, 6);
+    b = ((b - a) | 0) ^ rol(a, 6);
     a = (a + c) | 0;
-    c = (c - b) ^ rol(b, 8);
+    c = ((c - b) | 0) ^ rol(b, 8);
     b = (b + a) | 0;
-    a = (a - c) ^ rol(c, 16);
+    a = ((a - c) | 0) ^ rol(c, 16);
     c = (c + b) | 0;
-    b = (b - a) ^ rol(a, 19);
+    b = ((b - a) | 0) ^ rol(a, 19);
     a = (a + c) | 0;
-    c = (c - b) ^ rol(b, 4);
+    c = ((c - b) | 0) ^ rol(b, 4);
     b = (b + a) | 0;
   }
   return jhashFinal((a + word(bytes, at)) | 0, (b + word(bytes, at + 4)) | 0, (c + word(bytes, at + 8)) | 0);

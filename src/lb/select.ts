@@ -1,5 +1,5 @@
 import { LbtwinError } from '../errors.ts';
-import { hashTuple, hashTuple4, hashTuple6 } from '../hash/tuple.ts';
+import { hashSwapped4, hashTuple, hashTuples6, SWAPPED } from '../hash/tuple.ts';
 import { isUnspecified } from '../net/address.ts';
 import { checkColumns, notAddressed } from './columns.ts';
 import { type Backend, type SelectionAlgorithm, type Service, takesProtocol } from './service.ts';
@@ -87,7 +87,7 @@ function drawSlots(service: Service, rows: number, out: Uint32Array, random: Ran
   for (let i = 0; i < rows; i++) out[i] = slots[randomSlot(random(), count) - 1]!;
 }
 
-/* The two loops differ in the hash only. They are apart so that everything in them stays in registers. */
+/* The two loops differ in the hash only. They are apart so that everything in them stays in registers; IPv6's is a loop of its own. */
 
 function lookUp4(service: Service, owners: Uint16Array, columns: TupleColumns, out: Uint32Array): void {
   const { saddr, sport, protocol } = columns;
@@ -95,12 +95,17 @@ function lookUp4(service: Service, owners: Uint16Array, columns: TupleColumns, o
   const { port, protocol: fixed } = service.frontend;
   const keep = service.sessionAffinity ? 0 : 0xffff;
   const size = owners.length;
+  const clients = new DataView(saddr.buffer, saddr.byteOffset, saddr.byteLength);
   for (let i = 0; i < sport.length; i++) {
     const proto = fixed === 0 ? protocol![i]! : fixed;
-    const hash = hashTuple4(saddr[i]!, sport[i]! & keep, port, proto, seed);
+    const hash = hashSwapped4(clients.getInt32(4 * i, SWAPPED), sport[i]! & keep, port, proto, seed);
     out[i] = slots[owners[moduloBy(hash, size, inverse)]!]!;
   }
 }
+
+/** Rows hashed at a time. */
+const CHUNK = 256;
+const hashes = new Int32Array(CHUNK);
 
 function lookUp6(service: Service, owners: Uint16Array, columns: TupleColumns, out: Uint32Array): void {
   const { saddr, sport, protocol } = columns;
@@ -108,11 +113,12 @@ function lookUp6(service: Service, owners: Uint16Array, columns: TupleColumns, o
   const { port, protocol: fixed } = service.frontend;
   const keep = service.sessionAffinity ? 0 : 0xffff;
   const size = owners.length;
-  for (let i = 0, at = 0; i < sport.length; i++, at += 4) {
-    const proto = fixed === 0 ? protocol![i]! : fixed;
-    const client = sport[i]! & keep;
-    const hash = hashTuple6(saddr[at]!, saddr[at + 1]!, saddr[at + 2]!, saddr[at + 3]!, client, port, proto, seed);
-    out[i] = slots[owners[moduloBy(hash, size, inverse)]!]!;
+  const protocols = fixed === 0 ? protocol : undefined;
+  const clients = new DataView(saddr.buffer, saddr.byteOffset, saddr.byteLength);
+  for (let from = 0; from < sport.length; from += CHUNK) {
+    const rows = Math.min(CHUNK, sport.length - from);
+    hashTuples6(clients, sport, from, rows, keep, port, protocols, fixed, seed | 0, hashes);
+    for (let i = 0; i < rows; i++) out[from + i] = slots[owners[moduloBy(hashes[i]! >>> 0, size, inverse)]!]!;
   }
 }
 
