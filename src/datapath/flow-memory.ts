@@ -3,6 +3,8 @@ import { hashWords, SAME, sameWords } from '../hash/words.ts';
 import { copyAddress } from '../net/address.ts';
 import { csumApply, csumDiff16, csumDiff32, l4ChecksumOffset, replaceL4Checksum } from '../net/checksum.ts';
 import { ETH, IPV4, IPV6, TCP, TcpFlag, UDP } from '../net/headers.ts';
+import type { PacketBuffer } from '../net/packet-buffer.ts';
+import type { Headers } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
 import type { HookContext } from './context.ts';
 import type { NodeFamily } from './node-family.ts';
@@ -140,35 +142,17 @@ export class FlowMemory {
     const slot = this.#slot;
     const known = this.#outcomes[slot]!;
     const { packet, headers } = ctx;
-    const { l3, l4, protocol } = headers;
     const f = this.#f;
     const words = this.#words;
     const w = this.#w;
     this.hits++;
     const at = slot * this.#stride;
-    const after = at + this.#keyWords;
-    const routed = after + 2 * w + 4;
-    const flags = protocol === Protocol.TCP ? packet.u8(l4 + TCP.FLAGS) : 0;
+    const routed = at + this.#keyWords + 2 * w + 4;
+    const flags = headers.protocol === Protocol.TCP ? packet.u8(headers.l4 + TCP.FLAGS) : 0;
     for (let i = 0, use = routed + 2 * w; i < known.uses; i++, use += USE_WORDS) {
       this.#use(words[use]!, words[use + 1]!, ctx, flags);
     }
-    const ttl = l3 + this.#ttlOffset;
-    packet.setU8(ttl, packet.u8(ttl) + known.ttl);
-    if (f.family === 4) packet.setU16(l3 + IPV4.CHECKSUM, csumApply(packet.u16(l3 + IPV4.CHECKSUM), known.l3));
-    replaceL4Checksum(packet, l4, protocol, known.l4);
-    packet.setAddress(l3 + f.destinationOffset, w, words, after);
-    packet.setAddress(l3 + f.sourceOffset, w, words, after + w);
-    // Signed words, here and below: V8 may pass an unsigned one as an object on the heap.
-    packet.setU32(l4, words[after + 2 * w]! | 0);
-    packet.setU32(ETH.DST, words[after + 2 * w + 1]! | 0);
-    packet.setU32(ETH.DST + 4, words[after + 2 * w + 2]! | 0);
-    packet.setU32(ETH.DST + 8, words[after + 2 * w + 3]! | 0);
-    if (known.inserted !== 0) {
-      packet.setU32(l3 + this.#lengthOffset, known.newLengthWord | 0);
-      packet.insert(l3 + this.#headerLength, known.inserted);
-      const from = at + this.#stride - MAX_INSERTED;
-      for (let i = 0; 4 * i < known.inserted; i++) packet.setU32(l3 + this.#headerLength + 4 * i, words[from + i]! | 0);
-    }
+    this.#rewrite(packet, headers, known, at);
     ctx.inserted = known.inserted;
     ctx.mark = known.mark;
     ctx.transfer = known.transfer;
@@ -182,6 +166,33 @@ export class FlowMemory {
     copyAddress(ctx.fibSource, 0, words, routed, w);
     copyAddress(ctx.fibDestination, 0, words, routed + w, w);
     return known.act;
+  }
+
+  /** On the view itself: a dozen calls for a few bytes each would take longer than the rest. */
+  #rewrite(packet: PacketBuffer, headers: Headers, known: Outcome, at: number): void {
+    const { view, head } = packet;
+    const f = this.#f;
+    const words = this.#words;
+    const w = this.#w;
+    const l3 = head + headers.l3;
+    const l4 = head + headers.l4;
+    const after = at + this.#keyWords;
+    const ttl = l3 + this.#ttlOffset;
+    view.setUint8(ttl, view.getUint8(ttl) + known.ttl);
+    if (f.family === 4) view.setUint16(l3 + IPV4.CHECKSUM, csumApply(view.getUint16(l3 + IPV4.CHECKSUM), known.l3));
+    replaceL4Checksum(packet, headers.l4, headers.protocol, known.l4);
+    packet.setAddress(headers.l3 + f.destinationOffset, w, words, after);
+    packet.setAddress(headers.l3 + f.sourceOffset, w, words, after + w);
+    view.setUint32(l4, words[after + 2 * w]!);
+    view.setUint32(head + ETH.DST, words[after + 2 * w + 1]!);
+    view.setUint32(head + ETH.DST + 4, words[after + 2 * w + 2]!);
+    view.setUint32(head + ETH.DST + 8, words[after + 2 * w + 3]!);
+    if (known.inserted === 0) return;
+    view.setUint32(l3 + this.#lengthOffset, known.newLengthWord);
+    packet.insert(headers.l3 + this.#headerLength, known.inserted);
+    const from = at + this.#stride - MAX_INSERTED;
+    const to = headers.l3 + this.#headerLength;
+    for (let i = 0; 4 * i < known.inserted; i++) packet.setU32(to + 4 * i, words[from + i]! | 0);
   }
 
   /** What the program, watched since `knows`, did with the packet. What comes behind it is not remembered. */

@@ -123,21 +123,23 @@ function writePacket(packet: PacketBuffer, flow: FrameSpec): void {
   const least = ip + headerSize(protocol);
   const length = Math.max(least, flow.length ?? 0);
   packet.begin(ETH.SIZE + least);
+  const { view, head } = packet;
   const { sourceMac, destinationMac } = flow;
-  packet.setU32(ETH.DST, destinationMac?.high ?? 0);
-  packet.setU16(ETH.DST + 4, destinationMac?.low ?? 0);
-  packet.setU32(ETH.SRC, sourceMac?.high ?? 0);
-  packet.setU16(ETH.SRC + 4, sourceMac?.low ?? 0);
+  view.setUint32(head + ETH.DST, destinationMac?.high ?? 0);
+  view.setUint16(head + ETH.DST + 4, destinationMac?.low ?? 0);
+  view.setUint32(head + ETH.SRC, sourceMac?.high ?? 0);
+  view.setUint16(head + ETH.SRC + 4, sourceMac?.low ?? 0);
   const ttl = flow.ttl ?? TTL;
+  const l3 = head + ETH.SIZE;
   if (family === 4) {
-    packet.setU16(ETH.TYPE, EtherType.IPV4);
-    packet.setU32(ETH.SIZE, 0x45000000 | length);
-    packet.setU32(ETH.SIZE + IPV4.ID, ((flow.id ?? 0) << 16) | (flow.dontFragment === true ? IPV4.DONT_FRAGMENT : 0));
-    packet.setU32(ETH.SIZE + IPV4.TTL, (ttl << 24) | (protocol << 16));
+    view.setUint16(head + ETH.TYPE, EtherType.IPV4);
+    view.setUint32(l3, 0x45000000 | length);
+    view.setUint32(l3 + IPV4.ID, ((flow.id ?? 0) << 16) | (flow.dontFragment === true ? IPV4.DONT_FRAGMENT : 0));
+    view.setUint32(l3 + IPV4.TTL, (ttl << 24) | (protocol << 16));
   } else {
-    packet.setU16(ETH.TYPE, EtherType.IPV6);
-    packet.setU32(ETH.SIZE, 0x60000000);
-    packet.setU32(ETH.SIZE + IPV6.PAYLOAD_LENGTH, ((length - ip) << 16) | (protocol << 8) | ttl);
+    view.setUint16(head + ETH.TYPE, EtherType.IPV6);
+    view.setUint32(l3, 0x60000000);
+    view.setUint32(l3 + IPV6.PAYLOAD_LENGTH, ((length - ip) << 16) | (protocol << 8) | ttl);
   }
   packet.setAddress(ETH.SIZE + sourceOffset(family), wordsOf(family), flow.source.words, 0);
   packet.setAddress(ETH.SIZE + destinationOffset(family), wordsOf(family), flow.destination.words, 0);
@@ -155,11 +157,13 @@ function writeL4(packet: PacketBuffer, l4: number, protocol: number, flow: Frame
     packet.setU32(l4 + ICMP.ID, sport << 16);
     return;
   }
-  packet.setU32(l4, (sport << 16) | dport);
-  packet.setU32(l4 + 4, 0);
+  const { view } = packet;
+  const at = packet.head + l4;
+  view.setUint32(at, (sport << 16) | dport);
+  view.setUint32(at + 4, 0);
   if (protocol === Protocol.UDP) return;
-  packet.setU32(l4 + 8, 0);
+  view.setUint32(at + 8, 0);
   if (protocol === Protocol.SCTP) return;
-  packet.setU32(l4 + TCP.DATA_OFFSET, ((TCP.SIZE / 4) << 28) | ((flow.tcpFlags ?? TcpFlag.SYN) << 16) | 0xffff);
-  packet.setU32(l4 + TCP.CHECKSUM, 0);
+  view.setUint32(at + TCP.DATA_OFFSET, ((TCP.SIZE / 4) << 28) | ((flow.tcpFlags ?? TcpFlag.SYN) << 16) | 0xffff);
+  view.setUint32(at + TCP.CHECKSUM, 0);
 }
