@@ -1,4 +1,4 @@
-import { copyAddress, type Family, formatWords, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, formatWords, type IpAddress, storeAddress, wordsOf } from '../net/address.ts';
 
 /*
  * The tuple that keys conntrack and NAT entries, as big-endian words in a typed array (docs/conntrack.md):
@@ -27,7 +27,7 @@ export const createTuple = (family: Family): CtTuple => new Uint32Array(tupleWor
 
 // Positions, for a family of `w` words per address: daddr 0, saddr w, ports 2w, protocol and flags 2w + 1.
 
-/** Fills a tuple; `saddr[saddrAt ...]` and `daddr[daddrAt ...]` are addresses of `w` words. */
+/** Fills a tuple; `saddr[saddrAt ...]` and `daddr[daddrAt ...]` are addresses of `w` words. See `tupleOf` for `IpAddress`es. */
 export function setTuple(
   tuple: CtTuple,
   w: number,
@@ -44,6 +44,24 @@ export function setTuple(
   copyAddress(tuple, w, saddr, saddrAt, w);
   tuple[2 * w] = (dport << 16) | sport;
   tuple[2 * w + 1] = (protocol << 8) | flags;
+}
+
+/** A tuple of addresses of one family. */
+export function tupleOf(
+  source: IpAddress,
+  destination: IpAddress,
+  sport: number,
+  dport: number,
+  protocol: number,
+  flags: number,
+): CtTuple {
+  const tuple = createTuple(source.family);
+  const w = wordsOf(source.family);
+  storeAddress(tuple, 0, destination.words);
+  storeAddress(tuple, w, source.words);
+  setTuplePorts(tuple, w, sport, dport);
+  tuple[2 * w + 1] = (protocol << 8) | flags;
+  return tuple;
 }
 
 /** Copies a tuple word by word: for so few words much faster than the array's own `set`. */

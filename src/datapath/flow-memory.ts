@@ -15,7 +15,7 @@ export const Program = { XDP: 1, NETDEV: 2, POD: 3, XDP_REPLY: 4, NETDEV_REPLY: 
 
 const FIRST_FLOWS = 256;
 const MAX_FLOWS = 32_768;
-/** After so many flows learned it is asked whether that paid; if not, so many packets pass unwatched. */
+/** After so many flows learned it is asked whether that paid; if not, so many packets pass without being asked about. */
 const TRIAL = 4096;
 const PAUSE = 65_536;
 
@@ -120,6 +120,10 @@ export class FlowMemory {
    */
   knows(ctx: HookContext, program: number): boolean {
     this.idle();
+    if (this.#pause > 0) {
+      this.#pause--;
+      return false;
+    }
     if (!this.#enabled || ctx.trace !== undefined || !this.#readKey(ctx, program)) return false;
     if (this.#outcomes.length === 0) this.#resize(FIRST_FLOWS);
     const slot = hashWords(this.#key, 0, this.#keyWords) & (this.#outcomes.length - 1);
@@ -127,11 +131,6 @@ export class FlowMemory {
     const known = this.#outcomes[slot];
     this.#lengthWord = ctx.packet.u32(ctx.headers.l3 + this.#lengthOffset);
     if (known !== undefined && this.#isAsLearned(slot, known, ctx.pod, this.#lengthWord)) return true;
-    if (this.#pause > 0) {
-      this.#pause--;
-      this.#slot = -1;
-      return false;
-    }
     this.#watch(ctx);
     this.log.begin();
     return false;

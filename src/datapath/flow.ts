@@ -141,8 +141,8 @@ function writePacket(packet: PacketBuffer, flow: FrameSpec): void {
     view.setUint32(l3, 0x60000000);
     view.setUint32(l3 + IPV6.PAYLOAD_LENGTH, ((length - ip) << 16) | (protocol << 8) | ttl);
   }
-  packet.setAddress(ETH.SIZE + sourceOffset(family), wordsOf(family), flow.source.words, 0);
-  packet.setAddress(ETH.SIZE + destinationOffset(family), wordsOf(family), flow.destination.words, 0);
+  packet.setWords(ETH.SIZE + sourceOffset(family), flow.source.words);
+  packet.setWords(ETH.SIZE + destinationOffset(family), flow.destination.words);
   writeL4(packet, ETH.SIZE + ip, protocol, flow);
   if (length > least) packet.resize(ETH.SIZE + length);
 }

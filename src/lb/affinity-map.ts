@@ -98,7 +98,7 @@ export class AffinityMap extends FamilyMap<AffinityKey, AffinityValue> {
     const { client } = key;
     if ('address' in client) {
       this.checkAddress(client.address);
-      this.#writeAddress(client.address.words, 0, key.revNatIndex);
+      this.#writeAddress(Uint32Array.from(client.address.words), 0, key.revNatIndex);
     } else {
       this.#writeCookie(client.netnsCookie.low, client.netnsCookie.high, key.revNatIndex);
     }

@@ -49,7 +49,7 @@ abstract class AddressById<V extends { readonly address: IpAddress; readonly por
   }
 
   protected override writeValue(rows: Uint32Array, at: number, value: V): void {
-    this.putAddress(rows, at, value.address.words);
+    this.putAddress(rows, at, value.address);
     rows[at + this.words] = value.port << 16;
   }
 

@@ -29,7 +29,7 @@ export abstract class CookieMap<K extends { readonly address: IpAddress; readonl
   protected override writeKey(key: K): void {
     this.checkAddress(key.address);
     const { low, high } = this.cookieOf(key);
-    this.put(low, high, key.address.words, 0, key.port);
+    this.put(low, high, Uint32Array.from(key.address.words), 0, key.port);
   }
 
   protected override readKey(rows: Uint32Array, at: number): K {

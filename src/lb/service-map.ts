@@ -1,4 +1,4 @@
-import { copyAddress, type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress, storeAddress, wordsOf } from '../net/address.ts';
 import { FamilyMap } from './typed-map.ts';
 
 /** Key of the service map. `slot` 0 is the service itself (the master entry), 1..n are its backends. */
@@ -36,13 +36,14 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
 
   /** Row of a key, or -1; `address[at..]` holds the words of the address. */
   find(address: ArrayLike<number>, at: number, port: number, slot: number, protocol: number, scope: number): number {
-    this.#write(address, at, port, slot, protocol, scope);
+    copyAddress(this.key, 0, address, at, this.words);
+    this.#write(port, slot, protocol, scope);
     return this.table.find(this.key);
   }
 
   /** Like `set`, without objects for key and value. */
   put(
-    address: ArrayLike<number>,
+    address: readonly number[],
     port: number,
     slot: number,
     protocol: number,
@@ -53,7 +54,8 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
     flags: number,
     qcount: number,
   ): number {
-    this.#write(address, 0, port, slot, protocol, scope);
+    storeAddress(this.key, 0, address);
+    this.#write(port, slot, protocol, scope);
     const row = this.table.upsert(this.key);
     if (row < 0) return row;
     writeValue(this.table.rows, this.table.valueAt(row), union, count, revNatIndex, flags, qcount);
@@ -73,7 +75,8 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
     protocol: number,
     scope: number,
   ): number {
-    this.#write(address, at, port, slot, protocol, scope);
+    copyAddress(this.key, 0, address, at, this.words);
+    this.#write(port, slot, protocol, scope);
     const guess = master - this.count(master) - this.qcount(master) + slot - 1;
     return this.table.holds(guess, this.key) ? guess : this.table.find(this.key);
   }
@@ -103,16 +106,17 @@ export class ServiceMap extends FamilyMap<ServiceKey, ServiceValue> {
     return this.readValue(row);
   }
 
-  #write(address: ArrayLike<number>, at: number, port: number, slot: number, protocol: number, scope: number): void {
+  /** The words of a key behind its address. */
+  #write(port: number, slot: number, protocol: number, scope: number): void {
     const { key, words } = this;
-    copyAddress(key, 0, address, at, words);
     key[words] = (port << 16) | slot;
     key[words + 1] = (protocol << 8) | scope;
   }
 
   protected override writeKey(key: ServiceKey): void {
     this.checkAddress(key.address);
-    this.#write(key.address.words, 0, key.port, key.slot, key.protocol, key.scope);
+    storeAddress(this.key, 0, key.address.words);
+    this.#write(key.port, key.slot, key.protocol, key.scope);
   }
 
   protected override readKey(rows: Uint32Array, at: number): ServiceKey {

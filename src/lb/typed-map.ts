@@ -1,6 +1,6 @@
 import { LbtwinError } from '../errors.ts';
 import { HashTable, type TableKind } from '../hash/table.ts';
-import { copyAddress, type Family, formatAddress, type IpAddress, wordsOf } from '../net/address.ts';
+import { type Family, formatAddress, type IpAddress, storeAddress, wordsOf } from '../net/address.ts';
 
 /**
  * A BPF map with typed keys and values over one typed-array table: what every load-balancing map has in common. The control
@@ -116,8 +116,8 @@ export abstract class FamilyMap<K, V> extends TypedMap<K, V> {
   }
 
   /** @internal */
-  protected putAddress(rows: Uint32Array, at: number, address: ArrayLike<number>, from = 0): void {
-    copyAddress(rows, at, address, from, this.words);
+  protected putAddress(rows: Uint32Array, at: number, address: IpAddress): void {
+    storeAddress(rows, at, address.words);
   }
 
   /** @internal */

@@ -25,7 +25,7 @@ export function translateHeaders(
   l4: number,
   protocol: number,
   addressOffset: number,
-  addr: ArrayLike<number>,
+  addr: Uint32Array,
   portOffset: number,
   port: number,
   missing: number = Missing.FAILS,
@@ -50,7 +50,7 @@ export function translateHeaders(
   return 0;
 }
 
-function sameWords(packet: PacketBuffer, at: number, addr: ArrayLike<number>, words: number): boolean {
+function sameWords(packet: PacketBuffer, at: number, addr: Uint32Array, words: number): boolean {
   for (let i = 0; i < words; i++) if (packet.u32(at + 4 * i) !== addr[i]) return false;
   return true;
 }

@@ -33,6 +33,14 @@ export function copyAddress(
   to[toAt + 3] = from[fromAt + 3]!;
 }
 
+/**
+ * Writes the words of an `IpAddress` to `to[toAt...]`. Not by the function above: one place that reads from arrays of many kinds is a slow one
+ * for all of them.
+ */
+export function storeAddress(to: Uint32Array, toAt: number, address: readonly number[]): void {
+  for (let i = 0; i < address.length; i++) to[toAt + i] = address[i]!;
+}
+
 /** Whether the addresses in `a[aAt...]` and `b[bAt...]` are the same. */
 export function sameAddressAt(a: Uint32Array, aAt: number, b: ArrayLike<number>, bAt: number, words: number): boolean {
   if (a[aAt] !== b[bAt]) return false;

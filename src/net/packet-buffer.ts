@@ -94,6 +94,12 @@ export class PacketBuffer {
     view.setUint32(start + 12, from[at + 3]!);
   }
 
+  /** Writes the words of an `IpAddress`. */
+  setWords(offset: number, address: readonly number[]): void {
+    const start = this.head + offset;
+    for (let i = 0; i < address.length; i++) this.view.setUint32(start + 4 * i, address[i]!);
+  }
+
   /** Copies `count` bytes within the frame. */
   move(to: number, from: number, count: number): void {
     this.bytes.copyWithin(this.head + to, this.head + from, this.head + from + count);

@@ -35,7 +35,7 @@ export class FragmentMap extends FamilyMap<FragmentKey, FragmentPorts> {
     this.table.rows[value] = (sport << 16) | dport;
   }
 
-  #write(daddr: ArrayLike<number>, saddr: ArrayLike<number>, id: number, protocol: number): void {
+  #write(daddr: Uint32Array, saddr: Uint32Array, id: number, protocol: number): void {
     const { key, words } = this;
     copyAddress(key, 0, daddr, 0, words);
     copyAddress(key, words, saddr, 0, words);
@@ -46,7 +46,7 @@ export class FragmentMap extends FamilyMap<FragmentKey, FragmentPorts> {
   protected override writeKey(key: FragmentKey): void {
     this.checkAddress(key.daddr);
     this.checkAddress(key.saddr);
-    this.#write(key.daddr.words, key.saddr.words, key.id, key.protocol);
+    this.#write(Uint32Array.from(key.daddr.words), Uint32Array.from(key.saddr.words), key.id, key.protocol);
   }
 
   protected override readKey(rows: Uint32Array, at: number): FragmentKey {

@@ -1,6 +1,6 @@
 import { CookieMap } from '../lb/cookie-map.ts';
 import { FamilyMap } from '../lb/typed-map.ts';
-import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
+import { copyAddress, type Family, type IpAddress, wordsOf } from '../net/address.ts';
 import type { U64 } from '../net/u64.ts';
 
 export interface ReverseSocketKey {
@@ -44,7 +44,7 @@ export class ReverseSocketMap extends CookieMap<ReverseSocketKey, ReverseSocketV
     this.put(low, high, address, at, port);
     const { table, words } = this;
     const to = table.valueAt(table.upsert(this.key));
-    this.putAddress(table.rows, to, original, originalAt);
+    copyAddress(table.rows, to, original, originalAt, this.words);
     table.rows[to + words] = (originalPort << 16) | revNatIndex;
   }
 
@@ -77,7 +77,7 @@ export class ReverseSocketMap extends CookieMap<ReverseSocketKey, ReverseSocketV
   }
 
   protected override writeValue(rows: Uint32Array, at: number, value: ReverseSocketValue): void {
-    this.putAddress(rows, at, value.address.words);
+    this.putAddress(rows, at, value.address);
     rows[at + this.words] = (value.port << 16) | value.revNatIndex;
   }
 
@@ -118,7 +118,7 @@ export class HealthMap extends FamilyMap<U64, HealthEntry> {
   }
 
   protected override writeValue(rows: Uint32Array, at: number, value: HealthEntry): void {
-    this.putAddress(rows, at, value.address.words);
+    this.putAddress(rows, at, value.address);
     rows[at + this.words] = (value.port << 16) | value.protocol;
   }
 

@@ -30,7 +30,7 @@ const HEALTH_MARK = 0x0d00;
 /** Not an errno: the address is no service. */
 const NO_SERVICE = 1;
 
-const UNSPECIFIED: readonly number[] = [0, 0, 0, 0];
+const UNSPECIFIED = new Uint32Array(4);
 const LOOPBACK: Readonly<Record<Family, readonly number[]>> = { 4: [0x7f000001], 6: [0, 0, 0, 1] };
 
 /** What is per family. */

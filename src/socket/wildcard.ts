@@ -10,7 +10,7 @@ import type { IpCacheEntry } from '../node/tables.ts';
 /** One family of a node's ipcache. */
 export type IpCache = PrefixTable<IpCacheEntry>;
 
-const UNSPECIFIED: readonly number[] = [0, 0, 0, 0];
+const UNSPECIFIED = new Uint32Array(4);
 
 export interface WildcardRules {
   readonly nodePortMin: number;

@@ -68,7 +68,7 @@ class Planner {
         continue;
       }
       // Maps written by hand may have a table and no slots.
-      const bare = lb.services.find(address.words, 0, port, 1, protocol, scope) < 0;
+      const bare = lb.services.find(Uint32Array.from(address.words), 0, port, 1, protocol, scope) < 0;
       if (bare) for (const id of new Set(lb.maglev.get(revNatIndex))) behind.push(this.#backend(f, id));
       if (hasAffinity(flags)) behind.push(this.#groups.of(KeyKind.AFFINITY, family, NO_WORDS, 0, 0, revNatIndex));
     }

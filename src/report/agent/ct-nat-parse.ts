@@ -1,9 +1,9 @@
 import { LbtwinError } from '../../errors.ts';
 import type { Conntrack } from '../../conntrack/conntrack.ts';
 import { type CtValue, storeCtValue } from '../../conntrack/entry.ts';
-import { createTuple, type CtTuple, setTuple, TupleFlag } from '../../conntrack/tuple.ts';
+import { type CtTuple, TupleFlag, tupleOf } from '../../conntrack/tuple.ts';
 import type { Nat } from '../../nat/nat.ts';
-import { type IpAddress, parseAddress, wordsOf } from '../../net/address.ts';
+import { type IpAddress, parseAddress } from '../../net/address.ts';
 import { parseProtocol } from '../../net/protocol.ts';
 
 /** One table for each family. */
@@ -66,16 +66,9 @@ type End = ReturnType<typeof endpoint>;
 
 /** The key as it is stored: the listing swaps the addresses of a connection, and the ports of a service entry. */
 function ctTuple(kind: string, from: End, to: End, protocol: number, related: boolean): CtTuple {
-  const { family } = from.address;
-  const tuple = createTuple(family);
-  const w = wordsOf(family);
-  const [a, b] = [from.address.words, to.address.words];
-  if (kind === 'SVC') setTuple(tuple, w, a, 0, b, 0, to.port, from.port, protocol, TupleFlag.SERVICE);
-  else {
-    const flags = (kind === 'IN' ? TupleFlag.IN : TupleFlag.OUT) | (related ? TupleFlag.RELATED : 0);
-    setTuple(tuple, w, b, 0, a, 0, from.port, to.port, protocol, flags);
-  }
-  return tuple;
+  if (kind === 'SVC') return tupleOf(from.address, to.address, to.port, from.port, protocol, TupleFlag.SERVICE);
+  const flags = (kind === 'IN' ? TupleFlag.IN : TupleFlag.OUT) | (related ? TupleFlag.RELATED : 0);
+  return tupleOf(to.address, from.address, from.port, to.port, protocol, flags);
 }
 
 function ctValue(match: RegExpExecArray): CtValue {
@@ -113,13 +106,12 @@ export function loadNatList(text: string, tables: ByFamily<Nat>, now: number): n
     const match = NAT_LINE.exec(line);
     if (match === null) throw wrong(number, line, 'entry of bpf nat list');
     const [from, to, target] = [endpoint(match[3]!), endpoint(match[4]!), endpoint(match[5]!)];
-    const { family } = from.address;
-    const tuple = createTuple(family);
     const flags = match[2] === 'IN' ? TupleFlag.IN : TupleFlag.OUT;
     const protocol = parseProtocol(match[1]!);
-    setTuple(tuple, wordsOf(family), from.address.words, 0, to.address.words, 0, from.port, to.port, protocol, flags);
+    const tuple = tupleOf(from.address, to.address, from.port, to.port, protocol, flags);
     const created = match[6] === undefined ? Number(match[7]) : now - Number(match[6]);
-    const failed = of(tables, from.address).put(tuple, target.address.words, 0, target.port, match[8] === '1', created);
+    const words = Uint32Array.from(target.address.words);
+    const failed = of(tables, from.address).put(tuple, words, 0, target.port, match[8] === '1', created);
     if (failed !== 0) throw new LbtwinError('table-full', `line ${number}: the table takes no more entries`);
   });
 }
