@@ -14,7 +14,7 @@ import type { PodInterface } from './pod-family.ts';
 export const Program = { XDP: 1, NETDEV: 2, POD: 3, XDP_REPLY: 4, NETDEV_REPLY: 5 } as const;
 
 const FIRST_FLOWS = 256;
-const MAX_FLOWS = 32_768;
+const MAX_FLOWS = 65_536;
 /** After so many flows learned it is asked whether that paid; if not, so many packets pass without being asked about. */
 const TRIAL = 4096;
 const PAUSE = 65_536;
@@ -76,6 +76,7 @@ export class FlowMemory {
   #outcomes: (Outcome | undefined)[] = [];
   /** The packet in hand before its program: its place, TTL, checksums and extent. */
   #slot = -1;
+  #found = false;
   #ttl = 0;
   #lengthWord = 0;
   #l3Checksum = 0;
@@ -126,11 +127,11 @@ export class FlowMemory {
     }
     if (!this.#enabled || ctx.trace !== undefined || !this.#readKey(ctx, program)) return false;
     if (this.#outcomes.length === 0) this.#resize(FIRST_FLOWS);
-    const slot = hashWords(this.#key, 0, this.#keyWords) & (this.#outcomes.length - 1);
+    const slot = this.#find();
     this.#slot = slot;
     const known = this.#outcomes[slot];
     this.#lengthWord = ctx.packet.u32(ctx.headers.l3 + this.#lengthOffset);
-    if (known !== undefined && this.#isAsLearned(slot, known, ctx.pod, this.#lengthWord)) return true;
+    if (this.#found && this.#isAsLearned(slot, known!, ctx.pod, this.#lengthWord)) return true;
     this.#watch(ctx);
     this.log.begin();
     return false;
@@ -278,10 +279,25 @@ export class FlowMemory {
     to[at + 2 * w + 3] = packet.u32(ETH.DST + 8);
   }
 
+  /** The slot of the key in hand, `#found` there or to be learned there: one of two, so that few flows have to give way. */
+  #find(): number {
+    const slot = hashWords(this.#key, 0, this.#keyWords) & (this.#outcomes.length - 2);
+    this.#found = true;
+    if (this.#holds(slot)) return slot;
+    if (this.#holds(slot + 1)) return slot + 1;
+    this.#found = false;
+    if (this.#outcomes[slot] === undefined) return slot;
+    return this.#outcomes[slot + 1] === undefined ? slot + 1 : slot + (this.#learned & 1);
+  }
+
+  #holds(slot: number): boolean {
+    if (this.#outcomes[slot] === undefined) return false;
+    return sameWords(this.#words, slot * this.#stride, this.#key, 0, this.#keyWords) === SAME;
+  }
+
   #isAsLearned(slot: number, known: Outcome, pod: PodInterface | undefined, lengthWord: number): boolean {
     const words = this.#words;
     const at = slot * this.#stride;
-    if (sameWords(words, at, this.#key, 0, this.#keyWords) !== SAME) return false;
     if (known.pod !== pod || known.changes !== this.#changes()) return false;
     if (known.inserted !== 0 && known.lengthWord !== lengthWord) return false;
     for (
@@ -363,8 +379,7 @@ export class FlowMemory {
 
   /** Whether a flow may have a place: what else is there gives way, and if that happens too often there will be more room. */
   #takes(slot: number): boolean {
-    if (this.#outcomes[slot] === undefined) return true;
-    if (sameWords(this.#words, slot * this.#stride, this.#key, 0, this.#keyWords) === SAME) return true;
+    if (this.#found || this.#outcomes[slot] === undefined) return true;
     const size = this.#outcomes.length;
     if (++this.#displaced < size / 4 || size === MAX_FLOWS) return true;
     this.#resize(2 * size);
