@@ -15,7 +15,7 @@ export const Program = { XDP: 1, NETDEV: 2, POD: 3, XDP_REPLY: 4, NETDEV_REPLY: 
 
 const FIRST_FLOWS = 256;
 const MAX_FLOWS = 65_536;
-/** After so many flows learned it is asked whether that paid; if not, so many packets pass without being asked about. */
+/** After so many flows learned over others or anew it is asked whether that pays; if not, so many packets pass without being asked about. */
 const TRIAL = 4096;
 const PAUSE = 65_536;
 
@@ -85,7 +85,7 @@ export class FlowMemory {
   #length = 0;
   /** What is being learned. */
   #draft = new Outcome();
-  #learned = 0;
+  #wasted = 0;
   #hitsBefore = 0;
   #displaced = 0;
   #pause = 0;
@@ -241,7 +241,6 @@ export class FlowMemory {
     }
     this.#outcomes[slot] = outcome;
     this.#draft = displaced ?? new Outcome();
-    if (++this.#learned === TRIAL) this.#judge();
   }
 
   /** Fills the key; false for packets that are looked at more closely than it tells. */
@@ -287,7 +286,7 @@ export class FlowMemory {
     if (this.#holds(slot + 1)) return slot + 1;
     this.#found = false;
     if (this.#outcomes[slot] === undefined) return slot;
-    return this.#outcomes[slot + 1] === undefined ? slot + 1 : slot + (this.#learned & 1);
+    return this.#outcomes[slot + 1] === undefined ? slot + 1 : slot + (this.#displaced & 1);
   }
 
   #holds(slot: number): boolean {
@@ -379,10 +378,11 @@ export class FlowMemory {
 
   /** Whether a flow may have a place: what else is there gives way, and if that happens too often there will be more room. */
   #takes(slot: number): boolean {
-    if (this.#found || this.#outcomes[slot] === undefined) return true;
+    if (this.#outcomes[slot] === undefined) return true;
+    if (++this.#wasted === TRIAL) this.#judge();
     const size = this.#outcomes.length;
-    if (++this.#displaced < size / 4 || size === MAX_FLOWS) return true;
-    this.#resize(2 * size);
+    if (this.#found || ++this.#displaced < size / 4 || size === MAX_FLOWS) return true;
+    this.#resize(4 * size);
     return false;
   }
 
@@ -394,7 +394,7 @@ export class FlowMemory {
 
   #judge(): void {
     if (this.hits - this.#hitsBefore < TRIAL) this.#pause = PAUSE;
-    this.#learned = 0;
+    this.#wasted = 0;
     this.#hitsBefore = this.hits;
   }
 }
