@@ -49,8 +49,6 @@ export class MapSync {
     const { writer } = this.#reconciler;
     const before = writer.writes;
     this.#settlement++;
-    this.#written = [];
-    this.#removed = [];
     const retries = this.#failed;
     this.#failed = new Set();
     for (const frontend of retries) if (this.#tables.isCurrent(frontend)) this.#reconcile(frontend);
@@ -63,9 +61,12 @@ export class MapSync {
       react(services);
     } while (this.#tables.dirtyCount > 0);
     this.attempt(() => finish(writer));
+    const [written, gone] = [this.#written, this.#removed];
+    this.#written = [];
+    this.#removed = [];
     return {
-      updated: this.#written.filter((one) => this.#tables.frontend(one) === one).map(({ key }) => key),
-      removed: [...new Set(this.#removed.filter((one) => !this.#isBack(one)).map(({ key }) => key))],
+      updated: written.filter((one) => this.#tables.frontend(one) === one).map(({ key }) => key),
+      removed: [...new Set(gone.filter((one) => !this.#isBack(one)).map(({ key }) => key))],
       failed: [...this.#failed].map(({ key }) => key),
       mapWrites: writer.writes - before,
     };

@@ -29,6 +29,28 @@ describe('a change in a large cluster', () => {
   });
 });
 
+describe('the report of a change', () => {
+  const plane = new ControlPlane({ nodeName: 'worker-a' });
+  plane.apply([service(), service({ name: 'other', clusterIP: '10.96.0.2' })]);
+
+  it('tells an address that another service takes over as written, not as removed', () => {
+    const { updated, removed } = plane.apply([
+      service({ clusterIP: '10.96.0.3' }),
+      service({ name: 'other', clusterIP: '10.96.0.1' }),
+    ]);
+    expect([...updated].sort()).toEqual(['10.96.0.1:80/TCP', '10.96.0.3:80/TCP']);
+    expect(removed).toEqual(['10.96.0.2:80/TCP']);
+  });
+
+  it('tells every address once, and nothing of the change before', () => {
+    const again = service({ name: 'other', clusterIP: '10.96.0.1' });
+    expect(plane.apply([again, again])).toMatchObject({ updated: ['10.96.0.1:80/TCP'], removed: [] });
+    const gone = plane.remove([again as Record<string, unknown>]);
+    expect(gone).toMatchObject({ updated: [], removed: ['10.96.0.1:80/TCP'] });
+    expect(plane.retry()).toMatchObject({ updated: [], removed: [], mapWrites: 0 });
+  });
+});
+
 describe('Maglev tables', () => {
   const plane = new ControlPlane({ nodeName: 'worker-a', algorithm: 'maglev', maglevTableSize: 251 });
   plane.setNode({ addresses: [{ address: '192.0.2.1' }, { address: '192.0.2.2' }] });
