@@ -186,5 +186,5 @@ function withoutService(f: NodeFamily, ctx: HookContext, isServiceProtocol: bool
     if (options.mode === 'dsr' && !options.bpfMasquerade) return Act.OK;
   }
   if (!isServiceProtocol && !options.bpfMasquerade) return Act.OK;
-  return reverseNat(f, ctx);
+  return reverseNat(f, ctx, isServiceProtocol);
 }

@@ -14,17 +14,21 @@ import { traceNat, traceUnSnat } from './trace.ts';
 /**
  * A packet that may be a reply: its destination is translated back to the client whose flow went out under an address of the node,
  * and if it comes from a remote backend, its source to the service's; such a reply is sent to the client from here.
+ * @param ported whether `ctx.tuple` has the packet's ports
  */
-export function reverseNat(f: NodeFamily, ctx: HookContext): number {
+export function reverseNat(f: NodeFamily, ctx: HookContext, ported: boolean): number {
   const { memory } = f;
-  if (!isForSnatPort(f, ctx)) return reverse(f, ctx);
+  if (!isForSnatPort(f, ctx)) {
+    // Most of what is no reply goes to other ports. A later fragment asks for its ports again, which keeps them.
+    return ported && !ctx.headers.laterFragment ? Act.OK : reverse(f, ctx);
+  }
   if (memory.knows(ctx, ctx.xdp ? Program.XDP_REPLY : Program.NETDEV_REPLY)) return memory.repeat(ctx);
   const act = reverse(f, ctx);
   memory.learn(ctx, act);
   return act;
 }
 
-/** Whether it is worth asking for the flow: most of what is no reply goes to other ports. */
+/** Whether the destination port is one that SNAT gives away. */
 function isForSnatPort({ words, target }: NodeFamily, { tuple }: HookContext): boolean {
   const port = tuple[2 * words]! & 0xffff;
   return port >= target.minPort && port <= target.maxPort;
