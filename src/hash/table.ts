@@ -123,18 +123,7 @@ export class HashTable {
 
   /** Like `lookup`, but not counted as a use: what user space (garbage collection, dumps) does. */
   find(key: Uint32Array, at = 0): number {
-    const { rows, rowWords, keyWords } = this;
-    const slots = this.#slots;
-    const rowMask = this.#rowMask;
-    const last = slots.length - 1;
-    const hash = hashWords(key, at, keyWords);
-    for (let i = hash & last; ; i = (i + 1) & last) {
-      const slot = slots[i]!;
-      if (slot === 0) return NO_ROW;
-      if (((slot ^ hash) & ~rowMask) !== 0) continue;
-      const row = (slot & rowMask) - 1;
-      if (sameWords(rows, Math.imul(row, rowWords), key, at, keyWords) === SAME) return row;
-    }
+    return this.#find(hashWords(key, at, this.keyWords), key, at);
   }
 
   /**
@@ -160,8 +149,9 @@ export class HashTable {
    * `TABLE_FULL` if a hash map has no room; an LRU map evicts.
    */
   upsert(key: Uint32Array, at = 0): number {
-    const row = this.find(key, at);
-    if (row < 0) return this.#insert(key, at);
+    const hash = hashWords(key, at, this.keyWords);
+    const row = this.#find(hash, key, at);
+    if (row < 0) return this.#insert(hash, key, at);
     if (this.kind === 'hash') this.changes++;
     this.#touch(row);
     return row;
@@ -169,7 +159,8 @@ export class HashTable {
 
   /** A new row for an absent key, its value all zero; `KEY_EXISTS` (the entry is left alone) or `TABLE_FULL` otherwise. */
   create(key: Uint32Array, at = 0): number {
-    return this.find(key, at) >= 0 ? KEY_EXISTS : this.#insert(key, at);
+    const hash = hashWords(key, at, this.keyWords);
+    return this.#find(hash, key, at) >= 0 ? KEY_EXISTS : this.#insert(hash, key, at);
   }
 
   /** Counts as a use of a live row whose number is known. */
@@ -232,6 +223,20 @@ export class HashTable {
     return ((this.#slotOf(row, home) - home) & last) + 1;
   }
 
+  #find(hash: number, key: Uint32Array, at: number): number {
+    const { rows, rowWords, keyWords } = this;
+    const slots = this.#slots;
+    const rowMask = this.#rowMask;
+    const last = slots.length - 1;
+    for (let i = hash & last; ; i = (i + 1) & last) {
+      const slot = slots[i]!;
+      if (slot === 0) return NO_ROW;
+      if (((slot ^ hash) & ~rowMask) !== 0) continue;
+      const row = (slot & rowMask) - 1;
+      if (sameWords(rows, Math.imul(row, rowWords), key, at, keyWords) === SAME) return row;
+    }
+  }
+
   #touch(row: number): void {
     if (this.#tick === LAST_TICK) this.#renumber();
     const tick = this.#tick + 1;
@@ -239,15 +244,14 @@ export class HashTable {
     this.rows[Math.imul(row, this.rowWords) + this.keyWords] = tick;
   }
 
-  #insert(key: Uint32Array, at: number): number {
+  #insert(hash: number, key: Uint32Array, at: number): number {
     const row = this.#takeRow();
     if (row < 0) return row;
     const { rows, rowWords, keyWords } = this;
     const base = row * rowWords;
     for (let word = 0; word < keyWords; word++) rows[base + word] = key[at + word]!;
-    for (let word = keyWords + 1; word < rowWords; word++) rows[base + word] = 0;
     this.#touch(row);
-    this.#link(row, hashWords(key, at, keyWords));
+    this.#link(row, hash);
     this.#size++;
     if (this.kind === 'hash') this.changes++;
     return row;
@@ -260,7 +264,11 @@ export class HashTable {
     }
     const free = this.#free;
     if (free !== 0) {
-      this.#free = this.rows[Math.imul(free - 1, this.rowWords)]!;
+      const { rows, rowWords, keyWords } = this;
+      const base = Math.imul(free - 1, rowWords);
+      this.#free = rows[base]!;
+      // Rows that were never used are zero already.
+      for (let word = keyWords + 1; word < rowWords; word++) rows[base + word] = 0;
       return free - 1;
     }
     if ((this.#top + 1) * this.rowWords > this.rows.length) this.#grow();
