@@ -4,6 +4,8 @@ import type { Family } from './address.ts';
 const HEADROOM = 256;
 const TAILROOM = 64;
 const INITIAL_CAPACITY = 2048;
+/** Up to here words are copied one by one: a view of its own for a frame costs more, and garbage besides. */
+const COPIED_BY_WORDS = 256;
 
 /**
  * One frame in a reusable buffer with room in front, as the kernel keeps it: headers grow and shrink in place. Offsets count
@@ -25,6 +27,28 @@ export class PacketBuffer {
     this.bytes.set(frame, HEADROOM);
     this.head = HEADROOM;
     this.length = frame.length;
+  }
+
+  /** Takes a copy of `length` bytes of `view` at `from`, which start with an Ethernet header. */
+  loadFrom(view: DataView, from: number, length: number): void {
+    this.begin(length);
+    copyBytes(view, from, this.view, HEADROOM, length);
+  }
+
+  /** Writes the frame to `view` at `at`. */
+  copyTo(view: DataView, at: number): void {
+    copyBytes(this.view, this.head, view, at, this.length);
+  }
+
+  /**
+   * Takes a frame where it is, without a copy: for a caller that only reads it, and does not load another into this buffer.
+   * @param view of the same bytes as `bytes`
+   */
+  lookAt(bytes: Uint8Array, view: DataView, from: number, length: number): void {
+    this.bytes = bytes;
+    this.view = view;
+    this.head = from;
+    this.length = length;
   }
 
   /** A frame of `length` bytes with what the buffer has there: for a caller that writes all of it. */
@@ -159,6 +183,17 @@ export class PacketBuffer {
     this.bytes.copyWithin(this.head + by, this.head, this.head + this.length);
     this.head += by;
   }
+}
+
+function copyBytes(from: DataView, start: number, to: DataView, at: number, count: number): void {
+  if (count > COPIED_BY_WORDS) {
+    const bytes = new Uint8Array(from.buffer, from.byteOffset + start, count);
+    new Uint8Array(to.buffer, to.byteOffset + at, count).set(bytes);
+    return;
+  }
+  let i = 0;
+  for (; i <= count - 4; i += 4) to.setInt32(at + i, from.getInt32(start + i, true), true);
+  for (; i < count; i++) to.setUint8(at + i, from.getUint8(start + i));
 }
 
 /** Offset of the source address in an IP header of `family`; the destination follows it. */

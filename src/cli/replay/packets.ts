@@ -13,8 +13,8 @@ import {
   type ShardReport,
 } from './perform.ts';
 import { planShards } from './plan.ts';
-import { GROWTH, lruMaps, runPackets } from './run.ts';
-import { type PacketTrace, sharedBytes, sharedInts, sharedNumbers, sharedWords } from './trace.ts';
+import { columnsFor, lruMaps, runPackets } from './run.ts';
+import type { PacketTrace } from './trace.ts';
 import { type ThreadOptions, threadsOf, WORKER } from './tuples.ts';
 
 /** The hooks of devices. Pods' hooks need a pod with each packet and are no part of a trace. */
@@ -37,20 +37,6 @@ export interface PacketReplay extends PacketColumns {
 export interface PacketReplayOptions extends ThreadOptions {
   /** Of the random words that the datapath draws: those of a frame depend on it and on the frame's number. u32, 1 if absent. */
   readonly seed?: number;
-}
-
-function columnsFor({ offsets, times }: PacketTrace): PacketColumns {
-  const count = times.length;
-  const starts = sharedNumbers(count);
-  for (let i = 0; i < count; i++) starts[i] = offsets[i]! + GROWTH * i;
-  return {
-    act: sharedInts(count),
-    ifindex: sharedWords(count),
-    mark: sharedWords(count),
-    starts,
-    lengths: sharedWords(count),
-    bytes: sharedBytes(offsets[count]! + GROWTH * count),
-  };
 }
 
 /** Whether shards that ran side by side did what one thread would have done. */
@@ -96,7 +82,8 @@ export async function replayPackets(
   const node = await makeNode(source);
   const out = columnsFor(trace);
   const alone = (sequential: SequentialReason | undefined): PacketReplay => {
-    const rows = Uint32Array.from(trace.times, (_, i) => i);
+    const rows = new Uint32Array(trace.times.length);
+    for (let i = 0; i < rows.length; i++) rows[i] = i;
     const { metrics } = runPackets({ hook, trace, out, rows, seed }, node);
     return { ...out, metrics, shards: 1, sequential };
   };

@@ -1,6 +1,7 @@
 import { HookContext } from '../../datapath/context.ts';
 import type { Node } from '../../datapath/node.ts';
-import type { PacketJob, ShardReport } from './perform.ts';
+import type { PacketColumns, PacketJob, ShardReport } from './perform.ts';
+import { type PacketTrace, sharedBytes, sharedInts, sharedNumbers, sharedWords, viewOf } from './trace.ts';
 
 /** The maps that drop their oldest entries when they are full. */
 export const lruMaps = (node: Node): { readonly size: number; readonly maxEntries: number }[] =>
@@ -10,7 +11,7 @@ export const lruMaps = (node: Node): { readonly size: number; readonly maxEntrie
   });
 
 /** Room for what a frame can grow by: an outer header with options, or an ICMP error around it. */
-export const GROWTH = 128;
+const GROWTH = 128;
 
 /** Frames between two looks at the sizes of maps, and how many entries these can add to one map at most. */
 const CHECK_EVERY = 64;
@@ -20,13 +21,33 @@ function note(peaks: number[], maps: readonly { readonly size: number }[]): void
   maps.forEach(({ size }, i) => (peaks[i] = Math.max(peaks[i]!, size)));
 }
 
+/**
+ * Columns for the results of a trace. A frame that did not grow lies where it lay in the trace, the others behind all of these, each
+ * in a place of its own: memory that is never written to is never taken.
+ */
+export function columnsFor({ offsets, times }: PacketTrace): PacketColumns {
+  const count = times.length;
+  return {
+    act: sharedInts(count),
+    ifindex: sharedWords(count),
+    mark: sharedWords(count),
+    starts: sharedNumbers(count),
+    lengths: sharedWords(count),
+    bytes: sharedBytes(2 * offsets[count]! + GROWTH * count),
+  };
+}
+
 /** Runs the frames of a shard through a node of its own. */
 export function runPackets(
   { hook, trace, out, rows, seed }: Omit<PacketJob, 'source' | 'kind'>,
   node: Node,
 ): ShardReport {
-  const { bytes, offsets, times } = trace;
+  const { offsets, times } = trace;
+  const frames = viewOf(trace.bytes);
+  const results = viewOf(out.bytes);
+  const behind = offsets[times.length]!;
   const ctx = new HookContext();
+  const { packet } = ctx;
   const words = new FrameWords(seed);
   const options = { now: 0, random: () => words.next() };
   const maps = lruMaps(node);
@@ -36,15 +57,19 @@ export function runPackets(
     if (i % CHECK_EVERY === 0) note(peaks, maps);
     words.begin(row);
     options.now = times[row]!;
-    const act = node.process(hook, bytes.subarray(offsets[row], offsets[row + 1]), options, ctx);
+    const from = offsets[row]!;
+    const came = offsets[row + 1]! - from;
+    packet.loadFrom(frames, from, came);
+    const act = node.runLoaded(hook, options, ctx);
+    const length = act < 0 ? 0 : packet.length;
+    if (length > came + GROWTH) throw new RangeError(`frame ${row} grew to ${length} bytes`);
+    const start = length <= came ? from : behind + from + GROWTH * row;
     out.act[row] = act;
     out.ifindex[row] = act < 0 || ctx.redirectKind === 0 ? 0 : ctx.redirectIfindex;
     out.mark[row] = ctx.mark;
-    const length = act < 0 ? 0 : ctx.packet.length;
     out.lengths[row] = length;
-    if (length > offsets[row + 1]! - offsets[row]! + GROWTH)
-      throw new RangeError(`frame ${row} grew to ${length} bytes`);
-    if (length > 0) out.bytes.set(ctx.packet.frame(), out.starts[row]!);
+    out.starts[row] = start;
+    if (length > 0) packet.copyTo(results, start);
   }
   note(peaks, maps);
   const limited = node.tables.icmpBuckets.tokens(node.addresses.ifindex) !== undefined;

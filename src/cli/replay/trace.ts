@@ -23,6 +23,9 @@ export const sharedInts = (length: number): Int32Array => new Int32Array(new Sha
 export const sharedBytes = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
 export const sharedNumbers = (length: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * length));
 
+export const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
+
 /** A shared copy; the array itself if its memory is shared already. */
 export function shared<A extends Uint8Array | Uint16Array | Uint32Array>(array: A): A {
   if (array.buffer instanceof SharedArrayBuffer) return array;
