@@ -267,10 +267,7 @@ export class Reconciler {
         write(instance, done);
       }
     } finally {
-      const reached = done === instances.length ? instances : instances.slice(0, done);
-      const news = known === undefined ? reached : reached.filter(({ backend }) => !known.has(backend));
-      // The list itself where it says it all: then frontend, service and slice have one between them.
-      target.held = before.length + news.length === reached.length ? reached : [...before, ...news];
+      target.held = heldAfter(before, done === instances.length ? instances : instances.slice(0, done));
     }
   }
 
@@ -364,6 +361,18 @@ export class Reconciler {
       backendIds: new Set(targets.flatMap(({ held }) => held.map(({ backend }) => backend.id))),
     });
   }
+}
+
+/**
+ * What is held after some more backends, in the order in which they came. It is the list of the new ones where that says it all: then frontend,
+ * service and slice have one between them.
+ */
+function heldAfter(before: readonly Instance[], reached: readonly Instance[]): readonly Instance[] {
+  if (before.every(({ backend }, i) => reached[i]?.backend === backend)) return reached;
+  const now = new Map(reached.map((one) => [one.backend, one]));
+  const kept = before.map((one) => now.get(one.backend) ?? one);
+  for (const { backend } of before) now.delete(backend);
+  return [...kept, ...now.values()];
 }
 
 /** A wildcard frontend's address on one of the node's. */
