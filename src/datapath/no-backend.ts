@@ -24,6 +24,7 @@ export function answerNoBackend(f: NodeFamily, ctx: HookContext): number {
     if (!f.node.tables.icmpBuckets.take(ctx.ifindex, ctx.nowNs)) return -DropReason.RATE_LIMITED;
     unreachable6(ctx.packet, f.node.options.defects.icmp6UnreachableChecksum);
   } else unreachable4(ctx.packet);
+  f.memory.log.spoil();
   ctx.packet.swapMacs();
   if (ctx.trace !== undefined) traceDecision(ctx, 'answer', 'port unreachable');
   return ctx.redirectSelf();

@@ -45,6 +45,7 @@ export function answerTimeExceeded(f: NodeFamily, ctx: HookContext): number {
   const at = packet.head + l3;
   const pseudo = pseudoHeaderSum(packet.bytes, at + IPV6.SRC, 32, Protocol.ICMPV6, size);
   packet.setU16(payload + ICMP.CHECKSUM, csumFold(csumBytes(packet.bytes, at + IPV6.SIZE, size, pseudo)));
+  f.memory.log.spoil();
   packet.swapMacs();
   if (ctx.trace !== undefined) traceDecision(ctx, 'answer', 'time exceeded');
   return ctx.redirectSelf();
