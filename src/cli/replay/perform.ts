@@ -5,6 +5,9 @@ import { LbtwinError } from '../../errors.ts';
 import { selectBackends } from '../../lb/select.ts';
 import type { Service } from '../../lb/service.ts';
 import type { TupleColumns } from '../../lb/tuple.ts';
+import { type Chunks, takeChunk } from '../threads/chunks.ts';
+import type { GroupColumns } from './groups.ts';
+import type { SharedPlan, Share } from './plan.ts';
 import type { PacketTrace } from './trace.ts';
 
 /** Where a node comes from: a module that every thread imports, whose default export makes it from `data`. */
@@ -28,26 +31,38 @@ export interface PacketColumns {
 
 export interface TupleJob {
   readonly kind: 'tuples';
+  /** The thread, from 0. */
+  readonly thread: number;
   readonly service: Service;
   readonly columns: TupleColumns;
   readonly random: Uint32Array | undefined;
   readonly out: Uint32Array;
-  readonly from: number;
-  readonly to: number;
+  readonly chunks: Chunks;
 }
 
-export interface PacketJob {
-  readonly kind: 'packets';
+/** To read a trace and find out what hangs together. */
+export interface PlanJob {
+  readonly kind: 'plan';
+  readonly thread: number;
+  readonly source: NodeSource;
+  readonly trace: PacketTrace;
+  readonly restless: Uint32Array;
+  readonly plan: SharedPlan;
+}
+
+/** To run the frames of a shard. */
+export interface RunJob {
+  readonly kind: 'run';
   readonly source: NodeSource;
   readonly hook: Hook;
   readonly trace: PacketTrace;
   readonly out: PacketColumns;
-  /** The frames to run, in order. */
-  readonly rows: Uint32Array;
   readonly seed: number;
+  /** Which frames; all if absent. */
+  readonly share?: Share;
 }
 
-export type ReplayJob = TupleJob | PacketJob;
+export type ReplayJob = TupleJob | PlanJob | RunJob;
 
 /** What all shards of a packet trace have in common and cannot share. */
 export interface ShardReport {
@@ -58,7 +73,7 @@ export interface ShardReport {
   readonly metrics: readonly MetricEntry[];
 }
 
-export type ReplayResult = ShardReport | undefined;
+export type ReplayResult = ShardReport | GroupColumns | undefined;
 
 /** Makes a node. @throws LbtwinError `invalid-node-source`, and what the module throws */
 export async function makeNode({ module, data }: NodeSource): Promise<Node> {
@@ -72,24 +87,42 @@ export async function makeNode({ module, data }: NodeSource): Promise<Node> {
   return (await loaded.default(data)) as Node;
 }
 
+/** The node that a plan was made with, for the run that follows. */
+let planned: Node | undefined;
+
 export async function perform(job: ReplayJob): Promise<ReplayResult> {
   if (job.kind === 'tuples') return runTuples(job);
   // Most of what a thread has to load, and only packets need it.
-  const { runPackets } = await import('./run.ts');
-  return runPackets(job, await makeNode(job.source));
+  const { Planner, readChunks, runPackets } = await import('./packet-jobs.ts');
+  const held = job.kind === 'run' ? planned : undefined;
+  planned = undefined;
+  const node = held ?? (await makeNode(job.source));
+  if (job.kind === 'run') return runPackets(job, node);
+  planned = node;
+  const planner = new Planner(node, job.restless);
+  return readChunks(planner, job.trace, job.plan, job.thread) ? planner.groups.columns() : undefined;
 }
 
-function runTuples({ service, columns, random, out, from, to }: TupleJob): undefined {
-  const words = columns.family === 4 ? 1 : 4;
-  const { daddr, dport, protocol } = columns;
-  let next = from;
-  const part: TupleColumns = {
-    family: columns.family,
-    saddr: columns.saddr.subarray(from * words, to * words),
-    sport: columns.sport.subarray(from, to),
-    ...(daddr === undefined ? {} : { daddr: daddr.subarray(from * words, to * words) }),
-    ...(dport === undefined ? {} : { dport: dport.subarray(from, to) }),
-    ...(protocol === undefined ? {} : { protocol: protocol.subarray(from, to) }),
-  };
-  selectBackends(service, part, out.subarray(from, to), random === undefined ? undefined : () => random[next++]!);
+/** Rows that a thread takes at a time. */
+export const TUPLES = 65_536;
+
+export function runTuples({ thread, service, columns, random, out, chunks }: TupleJob): undefined {
+  const { family, saddr, sport, daddr, dport, protocol } = columns;
+  const words = family === 4 ? 1 : 4;
+  for (;;) {
+    const chunk = takeChunk(chunks, thread, Math.ceil(out.length / TUPLES));
+    if (chunk < 0) return;
+    const from = chunk * TUPLES;
+    const to = Math.min(out.length, from + TUPLES);
+    const part: TupleColumns = {
+      family,
+      saddr: saddr.subarray(from * words, to * words),
+      sport: sport.subarray(from, to),
+      ...(daddr === undefined ? {} : { daddr: daddr.subarray(from * words, to * words) }),
+      ...(dport === undefined ? {} : { dport: dport.subarray(from, to) }),
+      ...(protocol === undefined ? {} : { protocol: protocol.subarray(from, to) }),
+    };
+    let next = from;
+    selectBackends(service, part, out.subarray(from, to), random === undefined ? undefined : () => random[next++]!);
+  }
 }

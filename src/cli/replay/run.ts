@@ -1,6 +1,7 @@
 import { HookContext } from '../../datapath/context.ts';
 import type { Node } from '../../datapath/node.ts';
-import type { PacketColumns, PacketJob, ShardReport } from './perform.ts';
+import type { PacketColumns, RunJob, ShardReport } from './perform.ts';
+import { CHUNK, rowsOf } from './plan.ts';
 import { type PacketTrace, sharedBytes, sharedInts, sharedNumbers, sharedWords, viewOf } from './trace.ts';
 
 /** The maps that drop their oldest entries when they are full. */
@@ -37,9 +38,9 @@ export function columnsFor({ offsets, times }: PacketTrace): PacketColumns {
   };
 }
 
-/** Runs the frames of a shard through a node of its own. */
+/** Runs the frames of a shard, or all, through a node of its own. */
 export function runPackets(
-  { hook, trace, out, rows, seed }: Omit<PacketJob, 'source' | 'kind'>,
+  { hook, trace, out, seed, share }: Omit<RunJob, 'source' | 'kind'>,
   node: Node,
 ): ShardReport {
   const { offsets, times } = trace;
@@ -52,24 +53,28 @@ export function runPackets(
   const options = { now: 0, random: () => words.next() };
   const maps = lruMaps(node);
   const peaks = maps.map(({ size }) => size);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i]!;
-    if (i % CHECK_EVERY === 0) note(peaks, maps);
-    words.begin(row);
-    options.now = times[row]!;
-    const from = offsets[row]!;
-    const came = offsets[row + 1]! - from;
-    packet.loadFrom(frames, from, came);
-    const act = node.runLoaded(hook, options, ctx);
-    const length = act < 0 ? 0 : packet.length;
-    if (length > came + GROWTH) throw new RangeError(`frame ${row} grew to ${length} bytes`);
-    const start = length <= came ? from : behind + from + GROWTH * row;
-    out.act[row] = act;
-    out.ifindex[row] = act < 0 || ctx.redirectKind === 0 ? 0 : ctx.redirectIfindex;
-    out.mark[row] = ctx.mark;
-    out.lengths[row] = length;
-    out.starts[row] = start;
-    if (length > 0) packet.copyTo(results, start);
+  const rows = new Uint32Array(CHUNK);
+  for (let chunk = 0; chunk * CHUNK < times.length; chunk++) {
+    const count = rowsOf(chunk, times.length, share, rows);
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      if (i % CHECK_EVERY === 0) note(peaks, maps);
+      words.begin(row);
+      options.now = times[row]!;
+      const from = offsets[row]!;
+      const came = offsets[row + 1]! - from;
+      packet.loadFrom(frames, from, came);
+      const act = node.runLoaded(hook, options, ctx);
+      const length = act < 0 ? 0 : packet.length;
+      if (length > came + GROWTH) throw new RangeError(`frame ${row} grew to ${length} bytes`);
+      const start = length <= came ? from : behind + from + GROWTH * row;
+      out.act[row] = act;
+      out.ifindex[row] = act < 0 || ctx.redirectKind === 0 ? 0 : ctx.redirectIfindex;
+      out.mark[row] = ctx.mark;
+      out.lengths[row] = length;
+      out.starts[row] = start;
+      if (length > 0) packet.copyTo(results, start);
+    }
   }
   note(peaks, maps);
   const limited = node.tables.icmpBuckets.tokens(node.addresses.ifindex) !== undefined;

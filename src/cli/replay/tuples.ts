@@ -1,32 +1,14 @@
-import { availableParallelism } from 'node:os';
 import { LbtwinError } from '../../errors.ts';
 import { checkColumns } from '../../lb/columns.ts';
 import type { Service } from '../../lb/service.ts';
 import type { TupleColumns } from '../../lb/tuple.ts';
-import { runJobs } from '../threads/pool.ts';
-import { perform, type ReplayJob, type ReplayResult } from './perform.ts';
+import { hasTaken, sharedChunks } from '../threads/chunks.ts';
+import { runTuples } from './perform.ts';
+import { type ThreadOptions, withThreads } from './threads.ts';
 import { shared, sharedWords } from './trace.ts';
 
-export interface ThreadOptions {
-  /** Threads to use, 1..256; one per core if absent. 1 works in the caller's. */
-  readonly threads?: number;
-  /** The program of a thread; the one of this package unless given. */
-  readonly worker?: URL;
-}
-
-export const WORKER: URL = new URL('./worker.js', import.meta.url);
-
-/** @throws LbtwinError `invalid-threads` */
-export function threadsOf({ threads = availableParallelism() }: ThreadOptions): number {
-  if (Number.isInteger(threads) && threads >= 1 && threads <= 256) return threads;
-  throw new LbtwinError('invalid-threads', `${String(threads)} is no number of threads`, {
-    path: ['threads'],
-    allowed: '1..256',
-  });
-}
-
 /**
- * `selectBackends` on several threads: backend ids by row, 0 for none. The choice needs no state, so rows are shared out in equal runs.
+ * `selectBackends` on several threads: backend ids by row, 0 for none. The choice needs no state, so threads take runs of rows until none is left.
  * Columns that are in shared memory already are not copied.
  * @param random needed by algorithm `random`: one word for each row
  * @returns in shared memory
@@ -37,7 +19,6 @@ export async function replayTuples(
   columns: TupleColumns,
   options: ThreadOptions & { readonly random?: Uint32Array } = {},
 ): Promise<Uint32Array> {
-  const threads = threadsOf(options);
   const rows = columns.sport.length;
   const out = sharedWords(rows);
   checkColumns(service, columns, out);
@@ -48,20 +29,22 @@ export async function replayTuples(
       allowed: 'one word for each row',
     });
   }
-  const common = {
-    kind: 'tuples' as const,
-    service: inSharedMemory(service),
-    columns: sharedColumns(columns),
-    random: draws ? shared(options.random!) : undefined,
-    out,
-  };
-  const each = Math.ceil(rows / threads);
-  const jobs: ReplayJob[] = Array.from({ length: threads }, (_, i) => ({
-    ...common,
-    from: Math.min(rows, i * each),
-    to: Math.min(rows, (i + 1) * each),
-  }));
-  await runJobs<ReplayJob, ReplayResult>(jobs, { threads, worker: options.worker ?? WORKER, perform, done: () => {} });
+  await withThreads(options, async (others) => {
+    const chunks = sharedChunks(1 + others.length);
+    const job = {
+      kind: 'tuples' as const,
+      service: inSharedMemory(service),
+      columns: sharedColumns(columns),
+      random: draws ? shared(options.random!) : undefined,
+      out,
+      chunks,
+    };
+    const asked = others.map((thread, i) => thread.ask({ ...job, thread: i + 1 }));
+    // One that fails before it has taken anything is not needed.
+    for (const answer of asked) answer.catch(() => {});
+    runTuples({ ...job, thread: 0 });
+    await Promise.all(asked.filter((_, i) => hasTaken(chunks, i + 1)));
+  });
   return out;
 }
 

@@ -1,7 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { LbtwinError } from '../../errors.ts';
-import type { Answer } from './serve.ts';
+import { Thread } from './thread.ts';
 
 export interface PoolOptions<Job, Result> {
   /** 1 works in this thread. */
@@ -34,34 +32,23 @@ async function inThisThread<Job, Result>(jobs: readonly Job[], options: PoolOpti
 
 async function inThreads<Job, Result>(
   jobs: readonly Job[],
-  threads: number,
-  { signal, done, worker: program }: PoolOptions<Job, Result>,
+  count: number,
+  { signal, done, worker }: PoolOptions<Job, Result>,
 ): Promise<void> {
-  const workers = Array.from({ length: threads }, () => new Worker(program));
+  const threads = Array.from({ length: count }, () => new Thread<Job, Result>(worker));
   let next = 0;
-  let left = jobs.length;
+  const work = async (thread: Thread<Job, Result>): Promise<void> => {
+    while (next < jobs.length) {
+      const index = next++;
+      done(index, await thread.ask(jobs[index]!));
+    }
+  };
   try {
     await new Promise<void>((resolve, reject) => {
-      const give = (worker: Worker): void => {
-        if (next < jobs.length) worker.postMessage({ index: next, job: jobs[next++]! }, []);
-      };
       signal?.addEventListener('abort', () => resolve(), { once: true });
-      for (const worker of workers) {
-        worker.on('error', reject);
-        worker.on('message', (answer: Answer<Result>) => {
-          if ('error' in answer) {
-            const { code, message } = answer.error;
-            reject(code === undefined ? new Error(message) : new LbtwinError(code, message));
-            return;
-          }
-          done(answer.index, answer.result);
-          if (--left === 0) resolve();
-          else give(worker);
-        });
-        give(worker);
-      }
+      Promise.all(threads.map(work)).then(() => resolve(), reject);
     });
   } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all(threads.map((thread) => thread.close()));
   }
 }

@@ -15,6 +15,8 @@ import {
 export interface TestNode {
   readonly options?: DatapathInput;
   readonly neighbours?: number;
+  /** The same node each time, which is wrong. */
+  readonly same?: boolean;
 }
 
 export const NAMES = {
@@ -65,8 +67,12 @@ function fill(node: Node, family: Family): void {
   node.tables.of(family).routes.set(parseCidr(names.all), route);
 }
 
+let kept: Node | undefined;
+
 /** A node for both families, with a Maglev, a random and a sticky service of six remote backends each. */
-export default function makeNode({ options, neighbours }: TestNode = {}): Node {
+export default function makeNode({ same = false, ...rest }: TestNode = {}): Node {
+  if (same) return (kept ??= makeNode(rest));
+  const { options, neighbours } = rest;
   const node = new Node({
     options: { algorithmAnnotation: true, ...options },
     addresses: {

@@ -5,6 +5,7 @@ import {
   type PacketReplay,
   packetTrace,
   replayPackets,
+  ReplayThreads,
   replayTuples,
   type TraceFrame,
 } from '../../../src/cli/replay/index.ts';
@@ -68,6 +69,23 @@ describe('tuples', () => {
     );
   });
 
+  it('Maglev for more rows than a thread takes at a time, again and again', async () => {
+    const service = defineService({ ...spec, frontend: '203.0.113.10:443/TCP' });
+    const many = { family: 4 as const, saddr: new Uint32Array(300_000), sport: new Uint16Array(300_000) };
+    for (let i = 0; i < many.sport.length; i++) {
+      many.saddr[i] = random();
+      many.sport[i] = random();
+    }
+    const expected = new Uint32Array(many.sport.length);
+    selectBackends(service, many, expected);
+    const stay = new ReplayThreads({ threads: 3, worker });
+    for (let i = 0; i < 5; i++) {
+      const ids = await replayTuples(service, many, { threads: stay });
+      expect(Buffer.compare(Buffer.from(ids.buffer), Buffer.from(expected.buffer))).toBe(0);
+    }
+    await stay.close();
+  });
+
   it('says what is wrong', async () => {
     const service = defineService(spec);
     await expect(replayTuples(service, columns, { threads: 0, worker })).rejects.toThrow(
@@ -86,6 +104,8 @@ function told({ act, ifindex, mark, starts, lengths, bytes, metrics }: PacketRep
   );
   return { act: [...act], ifindex: [...ifindex], mark: [...mark], frames, metrics };
 }
+
+const DSR: TestNode = { options: { mode: 'dsr' } };
 
 describe('packets', () => {
   const run = (frames: readonly TraceFrame[], threads: number, data: TestNode = {}): Promise<PacketReplay> =>
@@ -118,6 +138,24 @@ describe('packets', () => {
     }
   });
 
+  it('are the same by threads that stay, when these read parts of the trace and several replays are asked for at once', async () => {
+    const first = await conversation(10, true);
+    const [short, long] = [first, Array.from({ length: 30 }, () => first).flat()];
+    const expected = [told(await run(long, 1)), told(await run(short, 1, DSR))];
+    const stay = new ReplayThreads({ threads: 3, worker });
+    const replay = (frames: readonly TraceFrame[], data: TestNode = {}): Promise<PacketReplay> =>
+      replayPackets({ module, data }, 'xdp', packetTrace(frames), { threads: stay, seed: 7 });
+    await replay(short);
+    const results = await Promise.all([replay(long), replay(short, DSR), replay(long)]);
+    expect(results.map(told)).toEqual([...expected, expected[0]]);
+    expect(results.map(({ sequential }) => sequential)).toEqual([undefined, undefined, undefined]);
+    const bare = replayPackets({ module: worker }, 'xdp', packetTrace(short), { threads: stay });
+    await expect(bare).rejects.toThrow(expect.objectContaining({ code: 'invalid-node-source' }));
+    expect(told(await replay(short, DSR))).toEqual(expected[1]);
+    await stay.close();
+    await expect(replay(short)).rejects.toThrow('the thread has ended');
+  });
+
   it('with ICMP errors about them, which one router sends', async () => {
     const data: TestNode = { options: { bpfMasquerade: true } };
     const first = requests(600, 6, 3, false);
@@ -134,9 +172,8 @@ describe('packets', () => {
   });
 
   it('by DSR, too', async () => {
-    const data: TestNode = { options: { mode: 'dsr' } };
     const frames = requests(600, 9, 3, false);
-    const [one, two] = [await run(frames, 1, data), await run(frames, 2, data)];
+    const [one, two] = [await run(frames, 1, DSR), await run(frames, 2, DSR)];
     expect(told(two)).toEqual(told(one));
     expect(two.sequential).toBeUndefined();
   });
@@ -147,6 +184,9 @@ describe('packets', () => {
     const [one, two] = [await run(frames, 1, data), await run(frames, 2, data)];
     expect(two.sequential).toBe('full-map');
     expect(told(two)).toEqual(told(one));
+    await expect(run(frames, 2, { ...data, same: true })).rejects.toThrow(
+      expect.objectContaining({ code: 'invalid-node-source' }),
+    );
   });
 
   it('say what is wrong', async () => {
@@ -158,6 +198,12 @@ describe('packets', () => {
     await expect(replayPackets({ module: worker }, 'xdp', trace, { threads: 2, worker })).rejects.toThrow(
       expect.objectContaining({ code: 'invalid-node-source' }),
     );
+    const nowhere = pathToFileURL(pathOf('nowhere.mjs'));
+    const lost = replayPackets({ module }, 'xdp', packetTrace(requests(40, 1, 1, false)), {
+      threads: 2,
+      worker: nowhere,
+    });
+    await expect(lost).rejects.toThrow(/nowhere/);
     expect(() => packetTrace([{ frame: new Uint8Array(60), at: -1 }])).toThrow(
       expect.objectContaining({ code: 'invalid-time' }),
     );

@@ -1,0 +1,3 @@
+export { readChunks } from './plan.ts';
+export { Planner } from './planner.ts';
+export { runPackets } from './run.ts';
