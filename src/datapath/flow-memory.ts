@@ -37,6 +37,7 @@ export class FlowMemory {
   readonly #enabled: boolean = false;
   readonly #w: number = 1;
   readonly #headerLength: number = 0;
+  readonly #keepsSyn: boolean = false;
   readonly #ttlOffset: number = 0;
   /** Of the word of the IP header that has the length. */
   readonly #lengthOffset: number = 0;
@@ -61,6 +62,7 @@ export class FlowMemory {
   constructor(f: NodeFamily) {
     this.#f = f;
     this.#w = f.words;
+    this.#keepsSyn = f.node.options.mode !== 'snat';
     this.#headerLength = f.family === 4 ? IPV4.SIZE : IPV6.SIZE;
     this.#ttlOffset = f.family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT;
     this.#lengthOffset = f.family === 4 ? 0 : IPV6.PAYLOAD_LENGTH;
@@ -208,7 +210,11 @@ export class FlowMemory {
       if (!packet.has(l4, TCP.SIZE)) return false;
       const flags = packet.u8(l4 + TCP.FLAGS);
       if ((flags & CLOSES) !== 0) return false;
-      if ((flags & TcpFlag.SYN) !== 0) kind |= SYN;
+      if ((flags & TcpFlag.SYN) !== 0) {
+        // The first of a flow; only where it carries more than the others is it worth the trouble.
+        if (!this.#keepsSyn) return false;
+        kind |= SYN;
+      }
     } else if (protocol !== Protocol.UDP || !packet.has(l4, UDP.SIZE)) return false;
     // The last hop's packets expire.
     if (packet.u8(l3 + this.#ttlOffset) <= 1) return false;
