@@ -162,7 +162,7 @@ export class FlowMemory {
     const to = headers.l3 + this.#headerLength;
     // Signed words: V8 may pass an unsigned one as an object on the heap.
     packet.setU32(headers.l3 + this.#lengthOffset, words[from + 1]! | 0);
-    packet.insert(to, bytes);
+    packet.makeRoom(to, bytes);
     for (let i = 0; 4 * i < bytes; i++) packet.setU32(to + 4 * i, words[from + 2 + i]! | 0);
   }
 

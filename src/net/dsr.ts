@@ -33,7 +33,7 @@ export function insertDsrOption(packet: PacketBuffer, l3: number, address: Uint3
   const before = packet.u32(l3);
   const after = ((((before >>> 24) + 2) & 0xff) * 0x1000000 + (before & 0xff0000) + ((before + 8) & 0xffff)) >>> 0;
   packet.setU32(l3, after);
-  packet.insert(l3 + IPV4.SIZE, DSR_OPTION4.SIZE);
+  packet.makeRoom(l3 + IPV4.SIZE, DSR_OPTION4.SIZE);
   const at = l3 + IPV4.SIZE;
   packet.setU8(at, DSR_OPTION4.TYPE);
   packet.setU8(at + 1, DSR_OPTION4.SIZE);

@@ -136,12 +136,17 @@ export class PacketBuffer {
 
   /** Makes room for `count` zero bytes in front of offset `at`; what was before it moves forward. */
   insert(at: number, count: number): void {
+    this.makeRoom(at, count);
+    this.bytes.fill(0, this.head + at, this.head + at + count);
+  }
+
+  /** The same with whatever the bytes were: for a caller that writes all of them. */
+  makeRoom(at: number, count: number): void {
     if (this.head < count) this.#shift(count + HEADROOM);
     const { bytes, head } = this;
     bytes.copyWithin(head - count, head, head + at);
     this.head = head - count;
     this.length += count;
-    bytes.fill(0, this.head + at, this.head + at + count);
   }
 
   /** Takes `count` bytes out at offset `at`; what was before them moves back. */

@@ -36,6 +36,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('take out' as const), count: fc.constantFrom(0, 1, 2) }),
 );
 
+/** A closed flow that a SYN could not open again, its backends being gone for new flows: later packets still find the old entry. */
+const CLOSED_WITHOUT_BACKENDS: Step[] = [
+  { kind: 'packet', flags: TcpFlag.SYN, word: 0 },
+  { kind: 'take out', count: 0 },
+  { kind: 'packet', flags: TcpFlag.RST, word: 0 },
+  { kind: 'wait', seconds: 60 },
+  { kind: 'packet', flags: TcpFlag.SYN, word: 0 },
+  { kind: 'packet', flags: TcpFlag.ACK, word: 0 },
+  { kind: 'packet', flags: TcpFlag.SYN, word: 0 },
+];
+
 /** Backend that a packet reached, by its address; 0 if it was dropped. */
 function reached(node: Node, family: Family, flags: number, word: number, now: number): number {
   const names = WORLD[family];
@@ -82,10 +93,12 @@ describe.each([4, 6] as const)('the service step, IPv%i', (family) => {
             if (got !== 0) current = got;
             else if (syn && closing) current = 0;
             if ((one.flags & (TcpFlag.FIN | TcpFlag.RST)) !== 0) closing = got !== 0 || closing;
-            else if (syn) closing = false;
+            // A SYN that finds no backend leaves the entry as it was.
+            else if (syn && got !== 0) closing = false;
           }
         }
       }),
+      { examples: [[CLOSED_WITHOUT_BACKENDS]] },
     );
   });
 
