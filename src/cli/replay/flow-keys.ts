@@ -21,7 +21,8 @@ export class FlowKeys {
     const type = view.getUint16(at + ETH.TYPE);
     const l3 = at + ETH.SIZE;
     if (type === EtherType.IPV4) return this.#find4(view, l3);
-    return type === EtherType.IPV6 && length >= ETH.SIZE + IPV6.SIZE + PORTS ? this.#find6(view, l3) : -1;
+    if (type !== EtherType.IPV6 || length < ETH.SIZE + IPV6.SIZE + PORTS) return -1;
+    return this.#look(6, this.#v6, view, l3 + IPV6.SRC, view.getUint8(l3 + IPV6.NEXT_HEADER));
   }
 
   /** Tells the key of the frame that was asked for last; kept if it will be that of its whole flow. */
@@ -36,33 +37,22 @@ export class FlowKeys {
   #find4(view: DataView, l3: number): number {
     const options = (view.getUint8(l3) & 0x0f) !== IPV4.SIZE / 4;
     const fragment = (view.getUint16(l3 + IPV4.FRAGMENT) & (IPV4.MORE_FRAGMENTS | IPV4.OFFSET_MASK)) !== 0;
-    const protocol = view.getUint8(l3 + IPV4.PROTOCOL);
-    if (options || fragment || !hasPorts(protocol)) return -1;
-    const key = this.#key;
-    key[0] = view.getUint32(l3 + IPV4.SRC);
-    key[1] = view.getUint32(l3 + IPV4.DST);
-    key[2] = view.getUint32(l3 + IPV4.SIZE);
-    key[3] = protocol;
-    this.#family = 4;
-    return valueOf(this.#v4, key);
+    if (options || fragment) return -1;
+    return this.#look(4, this.#v4, view, l3 + IPV4.SRC, view.getUint8(l3 + IPV4.PROTOCOL));
   }
 
-  #find6(view: DataView, l3: number): number {
-    const protocol = view.getUint8(l3 + IPV6.NEXT_HEADER);
+  /** `at`: where the addresses are, with the ports behind them. */
+  #look(family: number, table: HashTable, view: DataView, at: number, protocol: number): number {
     if (!hasPorts(protocol)) return -1;
     const key = this.#key;
-    // Both addresses and the ports behind them.
-    for (let word = 0; word < 9; word++) key[word] = view.getUint32(l3 + IPV6.SRC + 4 * word);
-    key[9] = protocol;
-    this.#family = 6;
-    return valueOf(this.#v6, key);
+    const words = (table.keyWords - 1) | 0;
+    for (let word = 0; word < words; word++) key[word] = view.getInt32(at + 4 * word, true);
+    key[words] = protocol;
+    this.#family = family;
+    const row = table.find(key);
+    return row < 0 ? -1 : table.rows[table.valueAt(row)]!;
   }
 }
 
 const hasPorts = (protocol: number): boolean =>
   protocol === Protocol.TCP || protocol === Protocol.UDP || protocol === Protocol.SCTP;
-
-function valueOf(table: HashTable, key: Uint32Array): number {
-  const row = table.find(key);
-  return row < 0 ? -1 : table.rows[table.valueAt(row)]!;
-}
