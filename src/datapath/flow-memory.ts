@@ -1,12 +1,22 @@
 import { Use, USE_BY_PODS, USE_WORDS, UseLog } from '../conntrack/use-log.ts';
-import { copyAddress } from '../net/address.ts';
+import { copyAddress, storeAddress } from '../net/address.ts';
 import { csumApply, csumDiff16, csumDiff32, l4ChecksumOffset, replaceL4Checksum } from '../net/checksum.ts';
+import type { FrameSpec } from '../net/frame.ts';
 import { ETH, IPV4, IPV6, TCP, TcpFlag, UDP } from '../net/headers.ts';
 import type { PacketBuffer } from '../net/packet-buffer.ts';
 import type { Headers } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
+import { ZERO_MAC } from '../node/mac.ts';
 import type { HookContext } from './context.ts';
-import { FlowRecords, FlowWord, packOutcome, ttlOf, unpackOutcome, usesOf } from './flow-records.ts';
+import {
+  FlowRecords,
+  FlowWord,
+  packOutcome,
+  ttlOf,
+  type TranslatedFlow,
+  unpackOutcome,
+  usesOf,
+} from './flow-records.ts';
 import type { NodeFamily } from './node-family.ts';
 import type { PodInterface } from './pod-family.ts';
 
@@ -111,28 +121,82 @@ export class FlowMemory {
   repeat(ctx: HookContext): number {
     const at = this.#at;
     const { packet, headers } = ctx;
-    const f = this.#f;
-    const w = this.#w;
-    const { words, route, uses } = this.#records;
-    this.hits++;
-    const outcome = words[at + FlowWord.OUTCOME]!;
     const flags = headers.protocol === Protocol.TCP ? packet.u8(headers.l4 + TCP.FLAGS) : 0;
-    for (let i = usesOf(outcome), use = at + uses; i > 0; i--, use += USE_WORDS) {
-      this.#use(words[use]!, words[use + 1]!, ctx, flags);
+    this.#useAll(at, ctx, flags, packet.length, packet.u32(ETH.SRC) | 0, packet.u16(ETH.SRC + 4));
+    this.#rewrite(packet, headers, at);
+    return this.#decide(at, ctx);
+  }
+
+  /**
+   * `knows` for the packet that `flow` stands for, without SYN, FIN and RST, at the XDP program: the context is prepared, but there are no bytes. Flows
+   * whose packets get an option are left to those that have.
+   */
+  knowsFlow(ctx: HookContext, program: number, flow: FrameSpec): boolean {
+    this.idle();
+    const records = this.#records;
+    if (records.size === 0 || this.#pause > 0 || ctx.mark !== 0) return false;
+    const key = this.#key;
+    const w = this.#w;
+    const { sport = 0, dport = 0, sourceMac = ZERO_MAC, destinationMac = ZERO_MAC } = flow;
+    storeAddress(key, 0, flow.destination.words);
+    storeAddress(key, w, flow.source.words);
+    key[2 * w] = (sport << 16) | dport;
+    key[2 * w + 1] = destinationMac.high;
+    key[2 * w + 2] = (destinationMac.low << 16) | (sourceMac.high >>> 16);
+    key[2 * w + 3] = (sourceMac.high << 16) | sourceMac.low;
+    key[2 * w + 4] = (ctx.transfer << 16) | (flow.protocol << 8) | program;
+    key[2 * w + 5] = ctx.ifindex;
+    const at = records.place(key);
+    if (!records.found || records.words[at + FlowWord.INSERTED] !== 0) return false;
+    if (!this.#isAsLearned(at, ctx.pod)) return false;
+    this.#at = at;
+    return true;
+  }
+
+  /** `repeat` for a packet that `knowsFlow` knows; what the flow becomes goes to `out`. @param length of the frame that it stands for */
+  repeatFlow(ctx: HookContext, flow: FrameSpec, ttl: number, length: number, out: TranslatedFlow): number {
+    const at = this.#at;
+    const w = this.#w;
+    const { words, after } = this.#records;
+    const { protocol, sourceMac = ZERO_MAC } = flow;
+    const flags = protocol === Protocol.TCP ? flow.tcpFlags! : 0;
+    this.#useAll(at, ctx, flags, length, sourceMac.high | 0, sourceMac.low);
+    const ports = words[at + after + 2 * w]!;
+    copyAddress(out.destination, 0, words, at + after, w);
+    copyAddress(out.source, 0, words, at + after + w, w);
+    out.family = this.#f.family;
+    out.protocol = protocol;
+    out.sport = ports >>> 16;
+    out.dport = ports & 0xffff;
+    out.ttl = ttl - ttlOf(words[at + FlowWord.OUTCOME]!);
+    return this.#decide(at, ctx);
+  }
+
+  /** Does again what the first packet did to the entries of the flow. */
+  #useAll(at: number, ctx: HookContext, flags: number, length: number, macHigh: number, macLow: number): void {
+    const { words, uses } = this.#records;
+    this.hits++;
+    for (let i = usesOf(words[at + FlowWord.OUTCOME]!), use = at + uses; i > 0; i--, use += USE_WORDS) {
+      this.#use(words[use]!, words[use + 1]!, ctx, flags, length, macHigh, macLow);
     }
-    this.#rewrite(packet, headers, at, ttlOf(outcome));
+  }
+
+  /** Puts what was decided into the context; answers `Act`. */
+  #decide(at: number, ctx: HookContext): number {
+    const { words, route } = this.#records;
+    const w = this.#w;
     ctx.inserted = words[at + FlowWord.INSERTED]!;
     ctx.mark = words[at + FlowWord.MARK]!;
     ctx.redirectIfindex = words[at + FlowWord.REDIRECT_IFINDEX]!;
-    ctx.fibFamily = f.family;
+    ctx.fibFamily = this.#f.family;
     ctx.fibIfindex = words[at + FlowWord.FIB_IFINDEX]!;
     copyAddress(ctx.fibSource, 0, words, at + route, w);
     copyAddress(ctx.fibDestination, 0, words, at + route + w, w);
-    return unpackOutcome(ctx, outcome);
+    return unpackOutcome(ctx, words[at + FlowWord.OUTCOME]!);
   }
 
   /** On the view itself: a dozen calls for a few bytes each would take longer than the rest. */
-  #rewrite(packet: PacketBuffer, headers: Headers, at: number, hops: number): void {
+  #rewrite(packet: PacketBuffer, headers: Headers, at: number): void {
     const { view, head } = packet;
     const f = this.#f;
     const w = this.#w;
@@ -141,7 +205,7 @@ export class FlowMemory {
     const l4 = head + headers.l4;
     const to = at + after;
     const ttl = l3 + this.#ttlOffset;
-    view.setUint8(ttl, view.getUint8(ttl) - hops);
+    view.setUint8(ttl, view.getUint8(ttl) - ttlOf(words[at + FlowWord.OUTCOME]!));
     if (f.family === 4) {
       const checksum = l3 + IPV4.CHECKSUM;
       view.setUint16(checksum, csumApply(view.getUint16(checksum), words[at + FlowWord.L3_CHANGE]!));
@@ -271,19 +335,26 @@ export class FlowMemory {
     this.#l4Checksum = packet.u16(l4 + l4ChecksumOffset(protocol));
   }
 
-  #use(kind: number, row: number, ctx: HookContext, flags: number): void {
+  #use(
+    kind: number,
+    row: number,
+    ctx: HookContext,
+    flags: number,
+    length: number,
+    macHigh: number,
+    macLow: number,
+  ): void {
     const f = this.#f;
-    const { packet } = ctx;
     switch (kind & Use.MASK) {
       case Use.NAT:
         f.nat.table.use(row);
         return;
       case Use.NEIGHBOUR:
-        f.tables.neighbours.storeAgain(row, packet.u32(ETH.SRC) | 0, packet.u16(ETH.SRC + 4));
+        f.tables.neighbours.storeAgain(row, macHigh, macLow);
         return;
       default: {
         const conntrack = (kind & USE_BY_PODS) === 0 ? f.conntrack : f.pods.conntrack;
-        conntrack.repeat(kind, row, flags, packet.length, ctx.now);
+        conntrack.repeat(kind, row, flags, length, ctx.now);
       }
     }
   }

@@ -1,5 +1,6 @@
 import { MAX_USES, USE_WORDS } from '../conntrack/use-log.ts';
 import { hashWords, SAME, sameWords } from '../hash/words.ts';
+import type { Family } from '../net/address.ts';
 import type { HookContext } from './context.ts';
 
 /** Words of a record, from its beginning; the key's are followed by those that it becomes, the route, the uses and what is inserted. */
@@ -66,6 +67,17 @@ export function unpackOutcome(ctx: HookContext, outcome: number): number {
 export const usesOf = (outcome: number): number => (outcome >>> USES) & FOUR_BITS;
 /** What is taken off the TTL. */
 export const ttlOf = (outcome: number): number => (outcome >>> TTL) & FOUR_BITS;
+
+/** What a flow has become. */
+export interface TranslatedFlow {
+  family: Family;
+  readonly source: Uint32Array;
+  readonly destination: Uint32Array;
+  protocol: number;
+  sport: number;
+  dport: number;
+  ttl: number;
+}
 
 const CACHE_LINE = 16;
 

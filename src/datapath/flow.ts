@@ -5,8 +5,10 @@ import { ETH, EtherType, ICMP, Icmp6Type, IcmpType, IPV4, IPV6, SCTP, TCP, TcpFl
 import { destinationOffset, type PacketBuffer, sourceOffset } from '../net/packet-buffer.ts';
 import { Headers, Parse, readIp } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
-import { Act, HookContext } from './context.ts';
-import type { Hook } from './hooks.ts';
+import { Act, HookContext, Transfer } from './context.ts';
+import { type FlowMemory, Program } from './flow-memory.ts';
+import type { TranslatedFlow } from './flow-records.ts';
+import { enterHook, type Hook } from './hooks.ts';
 import type { Node, ReceiveOptions } from './node.ts';
 
 /** A flow as it goes on after a hook; for an encapsulated packet, the inner one. */
@@ -23,12 +25,15 @@ export interface FlowOut {
 /** Decrement-proof: the TTL of a flow that does not name one. */
 const TTL = 64;
 
+/** Packets that open or close a connection. */
+const NO_DATA = TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST;
+
 /**
  * The same programs for callers that have flows, not bytes: a headers-only packet is made in place and sent through, so every
  * decision, map entry and random word is the one a real packet would cause. Its checksums are not computed, only carried along.
  * Nothing is allocated per flow; the translated flow is left in the fields.
  */
-export class FlowRunner {
+export class FlowRunner implements TranslatedFlow {
   readonly node: Node;
   readonly context: HookContext = new HookContext();
   /** What the last flow that was not dropped has become: words as in `IpAddress`. */
@@ -40,23 +45,47 @@ export class FlowRunner {
   dport = 0;
   ttl = 0;
   readonly #headers = new Headers();
+  /** Of the family of the flow in hand. */
+  #memory: FlowMemory;
 
   constructor(node: Node) {
     this.node = node;
+    this.#memory = node.v4.memory;
   }
 
   /**
    * Sends a packet of `flow` through a hook: `Act`, or a negative drop reason; the rest is in `context`.
    * @throws LbtwinError `family-mismatch`
    *
-   * `flow.length` (of the IP packet) matters to byte counters and MTU checks only.
+   * `flow.length` (of the IP packet) matters to byte counters and MTU checks only. The packet in `context` is not always made.
    */
   run(hook: Hook, flow: FrameSpec, options: ReceiveOptions): number {
     const { context } = this;
+    if (hook === 'xdp' && options.trace === undefined && this.#isKnown(flow, options)) {
+      return this.#memory.repeatFlow(context, flow, flow.ttl ?? TTL, ETH.SIZE + ipLength(flow), this);
+    }
     writePacket(context.packet, flow);
     const act = this.node.runLoaded(hook, options, context);
     if (act >= Act.OK) this.#read();
     return act;
+  }
+
+  /** Whether the flow has nothing left to decide, in either direction: then no packet is made of it. */
+  #isKnown(flow: FrameSpec, options: ReceiveOptions): boolean {
+    const { family } = flow.source;
+    const { protocol, tcpFlags = TcpFlag.SYN } = flow;
+    if (protocol === Protocol.TCP ? (tcpFlags & NO_DATA) !== 0 : protocol !== Protocol.UDP) return false;
+    if (flow.destination.family !== family || !this.node.handles(family) || (flow.ttl ?? TTL) <= 1) return false;
+    const { context, node } = this;
+    const { memory } = node.of(family);
+    node.prepare(options, context);
+    enterHook('xdp', context);
+    this.#memory = memory;
+    if (memory.knowsFlow(context, Program.XDP, flow)) return true;
+    // With DSR, a packet to no service is looked at before it may be a reply.
+    if (node.options.mode !== 'snat') return false;
+    context.transfer = Transfer.NO_SERVICE;
+    return memory.knowsFlow(context, Program.XDP_REPLY, flow);
   }
 
   /** The translated flow as a value. */
@@ -112,6 +141,12 @@ function headerSize(protocol: number): number {
   return protocol === Protocol.SCTP ? SCTP.SIZE : UDP.SIZE;
 }
 
+const ipSize = (family: Family): number => (family === 4 ? IPV4.SIZE : IPV6.SIZE);
+
+/** Length of the IP packet that a flow stands for. */
+const ipLength = ({ source, protocol, length = 0 }: FrameSpec): number =>
+  Math.max(ipSize(source.family) + headerSize(protocol), length);
+
 /** Writes Ethernet, IP and L4 headers; what `flow.length` adds is zeros. */
 function writePacket(packet: PacketBuffer, flow: FrameSpec): void {
   const { family } = flow.source;
@@ -119,9 +154,9 @@ function writePacket(packet: PacketBuffer, flow: FrameSpec): void {
     throw new LbtwinError('family-mismatch', 'source and destination differ in family', { path: ['destination'] });
   }
   const protocol = isIcmp(flow.protocol) ? (family === 4 ? Protocol.ICMP : Protocol.ICMPV6) : flow.protocol;
-  const ip = family === 4 ? IPV4.SIZE : IPV6.SIZE;
+  const ip = ipSize(family);
   const least = ip + headerSize(protocol);
-  const length = Math.max(least, flow.length ?? 0);
+  const length = ipLength(flow);
   packet.begin(ETH.SIZE + least);
   const { view, head } = packet;
   const { sourceMac, destinationMac } = flow;

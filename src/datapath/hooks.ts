@@ -114,14 +114,19 @@ function program(node: Node, hook: Hook, ctx: HookContext): number {
   }
 }
 
-/** Runs a hook's program on the packet in the context; counts a drop. Answers `Act` or a negative drop reason. */
-export function runHook(node: Node, hook: Hook, ctx: HookContext): number {
+/** Prepares a context, given to `Node.prepare` before, for a hook's program. */
+export function enterHook(hook: Hook, ctx: HookContext): void {
   ctx.xdp = hook === 'xdp';
   ctx.overlay = hook === 'fromOverlay';
   const leaves = hook === 'toNetdev' || hook === 'fromContainer';
   ctx.dropDirection = leaves ? MetricDirection.EGRESS : MetricDirection.INGRESS;
   // What XDP hands on starts empty; only tc is handed anything.
   if (ctx.xdp) ctx.transfer = 0;
+}
+
+/** Runs a hook's program on the packet in the context; counts a drop. Answers `Act` or a negative drop reason. */
+export function runHook(node: Node, hook: Hook, ctx: HookContext): number {
+  enterHook(hook, ctx);
   const { length } = ctx.packet;
   const act = program(node, hook, ctx);
   if (act < 0) node.metrics.count(-act, ctx.dropDirection, length);

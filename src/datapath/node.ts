@@ -139,6 +139,12 @@ export class Node {
 
   /** Runs the packet that is in the context already. */
   runLoaded(hook: Hook, options: ReceiveOptions, ctx: HookContext): number {
+    this.prepare(options, ctx);
+    return runHook(this, hook, ctx);
+  }
+
+  /** Gives the context what comes with a packet. */
+  prepare(options: ReceiveOptions, ctx: HookContext): void {
     ctx.reset();
     ctx.now = Math.floor(options.now) >>> 0;
     ctx.nowNs = options.now * 1e9;
@@ -150,7 +156,6 @@ export class Node {
     ctx.ifindex = options.ifindex ?? this.addresses.ifindex;
     if (options.tunnelOptions !== undefined) ctx.tunnelOptions = options.tunnelOptions;
     ctx.trace = options.trace;
-    return runHook(this, hook, ctx);
   }
 
   #family(family: Family, input: NodeInput): NodeFamily {

@@ -8,8 +8,9 @@ import {
   formatAddress,
   parseAddress,
   Protocol,
+  TcpFlag,
 } from '../../src/index.ts';
-import { GATEWAY, LOCAL_ID, makeNode, mulberry, NODE_MAC, WORLD } from './world.ts';
+import { backendId, GATEWAY, LOCAL_ID, makeNode, mulberry, NODE_MAC, WORLD } from './world.ts';
 
 const builds: readonly DatapathInput[] = [
   {},
@@ -63,6 +64,80 @@ describe('flows without bytes', () => {
         },
       ),
     );
+  });
+
+  it('are the same when nothing is left to decide and no packet is made of them', () => {
+    let hits = 0;
+    const known = fc.record({
+      op: fc.constantFrom('request', 'request', 'request', 'reply', 'reply', 'backend', 'gc', 'time'),
+      family: fc.constantFrom<4 | 6>(4, 6),
+      protocol: fc.constantFrom<number>(Protocol.TCP, Protocol.TCP, Protocol.UDP),
+      sport: fc.constantFrom(40000, 40001),
+      tcpFlags: fc.constantFrom<number>(TcpFlag.ACK, TcpFlag.ACK, TcpFlag.ACK, TcpFlag.SYN, TcpFlag.FIN),
+      length: fc.constantFrom(0, 0, 1490),
+      ttl: fc.constantFrom(1, 2, 64, 64, 64),
+    });
+    fc.assert(
+      fc.property(fc.constantFrom(...builds), fc.array(known, { maxLength: 60, size: 'max' }), (options, steps) => {
+        const sides = [true, false].map((traced) => {
+          const node = makeNode({ options: { ...options, conntrack: { accounting: true } }, backends: [1, 2] });
+          return { node, runner: new FlowRunner(node), random: mulberry(1), traced, now: 9 };
+        });
+        for (const { op, family, ...rest } of steps) {
+          const told = sides.map((side) => {
+            const { node, runner, traced, random } = side;
+            const { backends } = node.lb.of(family);
+            const id = backendId(family, 1);
+            if (op === 'time') side.now += 7;
+            else if (op === 'gc') node.of(family).conntrack.gc(side.now);
+            else if (op === 'backend') backends.set(id, { ...backends.get(id)!, state: backends.get(id)!.state ^ 1 });
+            else {
+              const there = {
+                source: parseAddress(WORLD[family].client),
+                destination: parseAddress(WORLD[family].frontend),
+              };
+              let spec: FrameSpec = { ...rest, ...there, dport: 80, sourceMac: GATEWAY, destinationMac: NODE_MAC };
+              if (op === 'reply' && runner.family === family) {
+                const { source, destination, sport, dport } = runner.flow();
+                spec = { ...spec, source: destination, destination: source, sport: dport, dport: sport };
+              }
+              const act = runner.run('xdp', spec, {
+                now: side.now,
+                random,
+                ...(traced ? { trace: { event: () => {} } } : {}),
+              });
+              const { mark, transfer, redirectKind, redirectIfindex, fibLookups, fibIfindex, dropDirection } =
+                runner.context;
+              return {
+                act,
+                flow: runner.flow(),
+                mark,
+                transfer,
+                redirectKind,
+                redirectIfindex,
+                fibLookups,
+                fibIfindex,
+                dropDirection,
+              };
+            }
+            return undefined;
+          });
+          expect(told[1]).toEqual(told[0]);
+        }
+        const states = sides.map(({ node, random }) => [
+          random(),
+          ...([4, 6] as const).map((family) => [
+            [...node.of(family).conntrack.entries()],
+            [...node.of(family).nat.entries()],
+            [...node.tables.of(family).neighbours.entries()],
+          ]),
+          [...node.metrics.entries()],
+        ]);
+        expect(states[1]).toEqual(states[0]);
+        hits += sides[1]!.node.v4.memory.hits;
+      }),
+    );
+    expect(hits).toBeGreaterThan(0);
   });
 
   it('tell what they have become, inside of encapsulations too', () => {
