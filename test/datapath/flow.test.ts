@@ -140,6 +140,33 @@ describe('flows without bytes', () => {
     expect(hits).toBeGreaterThan(0);
   });
 
+  it.each([4, 6] as const)('requests and replies are known from the second on, IPv%d', (family) => {
+    const node = makeNode({ backends: [1] });
+    const runner = new FlowRunner(node);
+    const there = { source: parseAddress(WORLD[family].client), destination: parseAddress(WORLD[family].frontend) };
+    const request = {
+      protocol: Protocol.TCP as number,
+      sport: 40000,
+      dport: 80,
+      tcpFlags: TcpFlag.ACK as number,
+      ...there,
+    };
+    const hits = (flow: FrameSpec): number => {
+      expect(runner.run('xdp', flow, { now: 9, random: mulberry(1) })).toBe(1);
+      return node.of(family).memory.hits;
+    };
+    expect([{ ...request, tcpFlags: TcpFlag.SYN }, request, request, request].map(hits)).toEqual([0, 0, 1, 2]);
+    const { source, destination, sport, dport } = runner.flow();
+    const reply = { ...request, source: destination, destination: source, sport: dport, dport: sport };
+    expect([reply, reply, reply].map(hits)).toEqual([2, 3, 4]);
+    expect(runner.flow()).toMatchObject({
+      source: there.destination,
+      destination: there.source,
+      sport: 80,
+      dport: 40000,
+    });
+  });
+
   it('tell what they have become, inside of encapsulations too', () => {
     for (const options of builds) {
       const node = makeNode({ options, backends: [1] });
