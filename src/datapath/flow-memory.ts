@@ -30,6 +30,8 @@ const TRIAL = 4096;
 const PAUSE = 65_536;
 
 const CLOSES = TcpFlag.FIN | TcpFlag.RST;
+/** Bits that a key and an outcome have room for: `Transfer`, and one more. */
+const TRANSFER_BITS = 15;
 /** In a key's word of the program. */
 const SYN = 1 << 24;
 
@@ -131,7 +133,7 @@ export class FlowMemory {
    * `knows` for the packet that `flow` stands for, without SYN, FIN and RST, at the XDP program: the context is prepared, but there are no bytes. Flows
    * whose packets get an option are left to those that have.
    */
-  knowsFlow(ctx: HookContext, program: number, flow: FrameSpec): boolean {
+  knowsFlow(ctx: HookContext, program: number, flow: FrameSpec, ttl: number): boolean {
     this.idle();
     const records = this.#records;
     if (records.size === 0 || this.#pause > 0 || ctx.mark !== 0) return false;
@@ -146,6 +148,7 @@ export class FlowMemory {
     key[2 * w + 3] = (sourceMac.high << 16) | sourceMac.low;
     key[2 * w + 4] = (ctx.transfer << 16) | (flow.protocol << 8) | program;
     key[2 * w + 5] = ctx.ifindex;
+    this.#ttl = ttl;
     const at = records.place(key);
     if (!records.found || records.words[at + FlowWord.INSERTED] !== 0) return false;
     if (!this.#isAsLearned(at, ctx.pod)) return false;
@@ -269,6 +272,8 @@ export class FlowMemory {
     const { l3, l4, protocol } = headers;
     let kind = (ctx.transfer << 16) | (protocol << 8) | program;
     if (ctx.mark !== 0 || ctx.overlay) return false;
+    // A caller's own bits beside those of `Transfer` have no place in the key.
+    if ((ctx.transfer & ~TRANSFER_BITS) !== 0) return false;
     if (headers.fragment || headers.headerLength !== this.#headerLength) return false;
     if (protocol === Protocol.TCP) {
       if (!packet.has(l4, TCP.SIZE)) return false;
@@ -280,8 +285,9 @@ export class FlowMemory {
         kind |= SYN;
       }
     } else if (protocol !== Protocol.UDP || !packet.has(l4, UDP.SIZE)) return false;
+    this.#ttl = packet.u8(l3 + this.#ttlOffset);
     // The last hop's packets expire.
-    if (packet.u8(l3 + this.#ttlOffset) <= 1) return false;
+    if (this.#ttl <= 1) return false;
     const key = this.#key;
     this.#readWords(ctx, 0, key, 0);
     key[2 * this.#w + 4] = kind;
@@ -305,6 +311,8 @@ export class FlowMemory {
     const { words, uses, stride, inserted } = this.#records;
     if (words[at + FlowWord.CHANGES] !== this.#changes()) return false;
     if (pod !== undefined && this.#pods[at / stride] !== pod) return false;
+    // A pod's packet may pass two hops of the node: its own, and one back to a proxy.
+    if (this.#ttl <= ttlOf(words[at + FlowWord.OUTCOME]!)) return false;
     // An inserted option goes with one length of packet.
     if (words[at + FlowWord.INSERTED] !== 0 && words[at + inserted] !== this.#lengthWord) return false;
     for (let i = usesOf(words[at + FlowWord.OUTCOME]!), use = at + uses; i > 0; i--, use += USE_WORDS) {
@@ -330,7 +338,6 @@ export class FlowMemory {
     const { l3, l4, protocol } = headers;
     this.#head = packet.head;
     this.#length = packet.length;
-    this.#ttl = packet.u8(l3 + this.#ttlOffset);
     this.#l3Checksum = packet.u16(l3 + IPV4.CHECKSUM);
     this.#l4Checksum = packet.u16(l4 + l4ChecksumOffset(protocol));
   }
@@ -377,7 +384,8 @@ export class FlowMemory {
     const option = at + inserted;
     if (bytes !== 0) sum += csumDiff32(words[option]!, words[option + 1]!);
     for (let i = 0; 4 * i < bytes; i++) sum += csumDiff32(0, words[option + 2 + i]!);
-    words[at + FlowWord.L3_CHANGE] = sum;
+    // Steps that come to nothing, such as an address becoming itself, still make a checksum of 0xffff one of 0: a sum carried around.
+    words[at + FlowWord.L3_CHANGE] = sum + 0xffff;
   }
 
   /** Whether a record gives the packet the checksums that its program gave it. One that changes nothing is not of use. */

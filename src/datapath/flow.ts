@@ -73,19 +73,19 @@ export class FlowRunner implements TranslatedFlow {
   /** Whether the flow has nothing left to decide, in either direction: then no packet is made of it. */
   #isKnown(flow: FrameSpec, options: ReceiveOptions): boolean {
     const { family } = flow.source;
-    const { protocol, tcpFlags = TcpFlag.SYN } = flow;
+    const { protocol, tcpFlags = TcpFlag.SYN, ttl = TTL } = flow;
     if (protocol === Protocol.TCP ? (tcpFlags & NO_DATA) !== 0 : protocol !== Protocol.UDP) return false;
-    if (flow.destination.family !== family || !this.node.handles(family) || (flow.ttl ?? TTL) <= 1) return false;
+    if (flow.destination.family !== family || !this.node.handles(family) || ttl <= 1) return false;
     const { context, node } = this;
     const { memory } = node.of(family);
     node.prepare(options, context);
     enterHook('xdp', context);
     this.#memory = memory;
-    if (memory.knowsFlow(context, Program.XDP, flow)) return true;
+    if (memory.knowsFlow(context, Program.XDP, flow, ttl)) return true;
     // With DSR, a packet to no service is looked at before it may be a reply.
     if (node.options.mode !== 'snat') return false;
     context.transfer = Transfer.NO_SERVICE;
-    return memory.knowsFlow(context, Program.XDP_REPLY, flow);
+    return memory.knowsFlow(context, Program.XDP_REPLY, flow, ttl);
   }
 
   /** The translated flow as a value. */

@@ -78,7 +78,7 @@ export class LpmTable {
       row = this.table.upsert(this.key);
       if (row < 0) return LPM_FULL;
       if (this.perLength[bits]!++ === 0) this.#lengths = [...this.#lengths, bits].sort((a, b) => b - a);
-    }
+    } else this.table.changed();
     this.table.rows[this.table.valueAt(row)] = value;
     return 0;
   }

@@ -29,6 +29,16 @@ describe('address tables', () => {
     expect(() => table.set(parseAddress('::1'), 'x')).toThrow(/not an IPv4 address/);
   });
 
+  it('a prefix table counts a value that is written over', () => {
+    const table = new PrefixTable<string>(4, 2);
+    const all = parseCidr('0.0.0.0/0');
+    table.add(all, 'a');
+    const before = table.changes;
+    table.add(all, 'b');
+    expect(table.lookup(words('10.0.0.1'), 0)).toBe('b');
+    expect(table.changes).toBeGreaterThan(before);
+  });
+
   it('a prefix table answers the longest prefix that holds the address', () => {
     const cidr = fc.tuple(fc.integer({ min: 0, max: 0xffffffff }), fc.nat(32)).map(([word, bits]) => ({
       address: { family: 4 as const, words: [(word & 0xf00f0003) >>> 0] },
