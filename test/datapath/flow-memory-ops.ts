@@ -112,7 +112,7 @@ const another: fc.Arbitrary<AnotherPacket> = fc.record({
   flags: some({ 0: 8, 1: 2, 2: 1, 3: 1, 4: 1 }),
   ttl: some({ 0: 12, 1: 2, 2: 1 }),
   length: some({ 1: 6, 0: 1, 3: 1 }),
-  given: some({ 0: 20, 1: 1, 2: 1, 3: 1, 6: 1 }),
+  given: some({ 0: 20, 1: 1, 2: 1, 3: 1, 4: 1, 6: 1 }),
   /** The pod of another identity that came to the address. */
   otherPod: rarely,
   altered,
