@@ -168,7 +168,10 @@ export class HashTable {
     this.#touch(row);
   }
 
-  /** To be called when what belongs to an entry is changed elsewhere. */
+  /**
+   * Counts a change that the table does not see: for whoever overwrites the value of an entry in `rows`, or what an entry stands for elsewhere,
+   * where others conclude from it (`changes`).
+   */
   changed(): void {
     this.changes++;
   }
