@@ -2,13 +2,9 @@ import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
 import { IPV4, IPV6 } from '../net/headers.ts';
 import { addressOf } from './kernel.ts';
+import { LeftToKubeProxy } from './left-to-kube-proxy.ts';
 import { hasPorts, type PacketParts, partsOf } from './packet-view.ts';
-
-type Raw = Readonly<Record<string, unknown>>;
-
-const isRecord = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
-const recordOf = (parent: Raw, key: string): Raw => (isRecord(parent[key]) ? parent[key] : {});
-const listOf = (parent: Raw, key: string): readonly unknown[] => (Array.isArray(parent[key]) ? parent[key] : []);
+import { isRecord, listOf, type Raw, recordOf } from './raw-fields.ts';
 
 /**
  * Where services may have frontends, on whatever node: more than any node has, never less. By it a journey knows, without running a node's
@@ -23,13 +19,21 @@ export class ServiceAddresses {
   readonly #nodePorts = new Set<unknown>();
   /** Something makes frontends that this does not look into. */
   #anywhere = false;
+  readonly #objects: Iterable<RawObject>;
+  #left: LeftToKubeProxy | undefined;
 
   constructor(objects: Iterable<RawObject>) {
+    this.#objects = objects;
     for (const object of objects) {
       if (object.kind === 'Service') this.#addService(object);
       else if (object.kind === 'Pod') this.#addPod(object);
       else if (object.kind === 'CiliumLocalRedirectPolicy') this.#anywhere = true;
     }
+  }
+
+  /** What is not Cilium's to serve where it does not replace kube-proxy; made when first asked for. */
+  get leftToKubeProxy(): LeftToKubeProxy {
+    return (this.#left ??= new LeftToKubeProxy(this.#objects));
   }
 
   /**

@@ -4,6 +4,7 @@ import type { RawObject } from '../k8s/raw.ts';
 import { type Family, formatAddress, type IpAddress, sameAddress, tryParseAddress } from '../net/address.ts';
 import { type Cidr, cidrContains, tryParseCidr } from '../net/cidr.ts';
 import type { Mac } from '../node/mac.ts';
+import { type Raw, recordOf, recordsOf, textOf } from './raw-fields.ts';
 
 /** A node as the objects describe it. */
 export interface TopologyNode {
@@ -49,11 +50,6 @@ export interface Topology {
   readonly assumptions: readonly string[];
 }
 
-type Raw = Readonly<Record<string, unknown>>;
-const isRecord = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
-const recordOf = (parent: Raw, key: string): Raw => (isRecord(parent[key]) ? parent[key] : {});
-const listOf = (parent: Raw, key: string): Raw[] => (Array.isArray(parent[key]) ? parent[key].filter(isRecord) : []);
-const textOf = (parent: Raw, key: string): string => (typeof parent[key] === 'string' ? parent[key] : '');
 const labelsOf = (object: RawObject): Readonly<Record<string, string>> =>
   recordOf(object.metadata as Raw, 'labels') as Readonly<Record<string, string>>;
 
@@ -136,7 +132,7 @@ function addOnce(list: IpAddress[], address: IpAddress | undefined): void {
 function readNode(object: RawObject, draft: NodeDraft): void {
   const cilium = object.kind === 'CiliumNode';
   const from = recordOf(object as Raw, cilium ? 'spec' : 'status');
-  for (const entry of listOf(from, 'addresses')) {
+  for (const entry of recordsOf(from, 'addresses')) {
     const address = tryParseAddress(textOf(entry, cilium ? 'ip' : 'address'));
     const type = textOf(entry, 'type');
     if (type === 'InternalIP') addOnce(draft.addresses, address);
@@ -206,7 +202,7 @@ function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
     const node = textOf(spec, 'nodeName');
     // What has ended has given its address back; what is not scheduled has none yet.
     if (node === '' || phase === 'Succeeded' || phase === 'Failed') continue;
-    const texts = listOf(status, 'podIPs').map((entry) => textOf(entry, 'ip'));
+    const texts = recordsOf(status, 'podIPs').map((entry) => textOf(entry, 'ip'));
     if (texts.length === 0) texts.push(textOf(status, 'podIP'));
     const { namespace = 'default', name } = object.metadata;
     const addresses = texts.map((text) => tryParseAddress(text)).filter((address) => address !== undefined);
@@ -228,7 +224,7 @@ function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
 function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
   const drafts = new Map<string, PodDraft & { addresses: IpAddress[]; texts: string[] }>();
   for (const slice of slices) {
-    for (const endpoint of listOf(slice as Raw, 'endpoints')) {
+    for (const endpoint of recordsOf(slice as Raw, 'endpoints')) {
       const node = textOf(endpoint, 'nodeName');
       const target = recordOf(endpoint, 'targetRef');
       if (node === '' || textOf(target, 'kind') !== 'Pod') continue;

@@ -17,6 +17,8 @@ import type { Defects } from '../node/defects.ts';
 import { SocketLb } from '../socket/socket-lb.ts';
 import { fillNodeTables, type IdentityOf } from './node-tables.ts';
 import { datapathOptions, Device, socketOptions } from './options.ts';
+import { addressOf } from './kernel.ts';
+import type { PacketParts } from './packet-view.ts';
 import type { ServiceAddresses } from './service-addresses.ts';
 import {
   nodeAddress,
@@ -164,6 +166,13 @@ export class TwinNode {
   #mayMeetService(frame: Uint8Array, { tunnelOptions }: ReceiveOptions): boolean {
     if (tunnelOptions !== undefined && tunnelOptions.length > 0) return true;
     return this.#settings.serviceAddresses().mayConcern(frame, (address) => this.owns(address));
+  }
+
+  /** Why a packet that the node's kernel is to route is not followed: rules decide on it that are not Cilium's. */
+  leftToKubeProxy(parts: PacketParts): string | undefined {
+    if (this.#datapath.options.nodePort) return undefined;
+    const owns = this.owns(addressOf(parts.family, parts.daddr));
+    return this.#settings.serviceAddresses().leftToKubeProxy.reasonFor(parts, this.name, owns);
   }
 
   /** Absent where sockets are not translated. */

@@ -218,6 +218,8 @@ export class Walk {
 
   /** A packet that a process of the node sends: routed like any other, with all its TTL. */
   #output(frame: Uint8Array, parts: PacketParts, node: TwinNode): Step | Arrival {
+    const left = this.#leftToKubeProxy(parts, node);
+    if (left !== undefined) return left;
     const destination = addressOf(parts.family, parts.daddr);
     if (node.owns(destination) || isLoopback(destination)) return this.#own(frame, parts, node);
     // The host firewall of the sender, where it is on.
@@ -233,7 +235,15 @@ export class Walk {
     return { frame: withMacs(frame, GATEWAY_MAC, node.topology.mac), place: { at: 'netdevOut', node, mark: 0 } };
   }
 
+  /** What no program has translated meets the kernel's own rules where kube-proxy is not replaced. Answers follow their connection. */
+  #leftToKubeProxy(parts: PacketParts, node: TwinNode): Arrival | undefined {
+    const reason = this.#direction === 'reply' ? undefined : node.leftToKubeProxy(parts);
+    return reason === undefined ? undefined : { kind: 'undecided', reason };
+  }
+
   #stack(frame: Uint8Array, parts: PacketParts, node: TwinNode, mark: number): Step | Arrival {
+    const left = this.#leftToKubeProxy(parts, node);
+    if (left !== undefined) return left;
     const destination = addressOf(parts.family, parts.daddr);
     if (node.owns(destination)) return this.#own(frame, parts, node);
     const pod = node.podAt(destination);

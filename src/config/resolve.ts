@@ -73,13 +73,14 @@ function disagree(explicit: ReadonlySet<string>, rendered: ConfigData, data: Con
 
 const ORDER = { error: 0, warning: 1, note: 2 } as const;
 
-function originOf(input: ConfigInput, profile: Profile): string {
+function originOf(input: ConfigInput, profile: Profile, { nodePort }: DatapathConfig): string {
   const values = (input.values ?? []).map(({ name }) => name);
   const parts = input.configMap === undefined ? [] : [`ConfigMap ${input.configMap.name}`];
   if (values.length > 0) parts.push(values.join(', '));
   if (parts.length === 0) parts.push('Helm defaults plus kubeProxyReplacement=true (none was given)');
   const base = values.length > 0 && input.configMap === undefined ? ' over the Helm defaults' : '';
-  return `configuration: ${parts.join(' + ')}${base}; profile ${profile}`;
+  const without = nodePort ? '' : ', without kube-proxy replacement';
+  return `configuration: ${parts.join(' + ')}${base}; profile ${profile}${without}`;
 }
 
 /**
@@ -120,7 +121,7 @@ export function resolveConfig(input: ConfigInput = {}): ResolvedConfig {
     })),
   ];
   const findings = all.map((finding) => placed(finding, values)).sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
-  return { config, data, read, origin: originOf(input, profile), disagreements, findings };
+  return { config, data, read, origin: originOf(input, profile, config), disagreements, findings };
 }
 
 /** Says where the first option of a finding was set. */

@@ -54,7 +54,8 @@ const familyOf = (node: Node, ctx: HookContext): NodeFamily => (ctx.headers.fami
 function xdp(node: Node, ctx: HookContext): number {
   const readable = read(node, ctx);
   if (readable === NOT_OURS) return Act.OK;
-  return readable < 0 ? readable : nodePort(familyOf(node, ctx), ctx);
+  if (readable < 0) return readable;
+  return node.options.nodePort ? nodePort(familyOf(node, ctx), ctx) : Act.OK;
 }
 
 /** tc ingress of a device facing the network, or of the tunnel device. */
@@ -65,7 +66,7 @@ function ingress(node: Node, ctx: HookContext): number {
   if (readable < 0) return readable;
   const f = familyOf(node, ctx);
   if (f.family === 4 && !f.tracksFragments && ctx.headers.fragment) return -DropReason.FRAG_NOSUPPORT;
-  if ((ctx.transfer & Transfer.NO_SERVICE) === 0) {
+  if (node.options.nodePort && (ctx.transfer & Transfer.NO_SERVICE) === 0) {
     const act = nodePort(f, ctx);
     if (act !== Act.OK || ctx.punt) return act;
   }
@@ -76,7 +77,8 @@ function ingress(node: Node, ctx: HookContext): number {
 function toNetdev(node: Node, ctx: HookContext): number {
   const readable = read(node, ctx);
   if (readable < 0) return readable;
-  const act = readable === NOT_OURS ? Act.OK : egress(familyOf(node, ctx), ctx);
+  const ours = node.options.nodePort && readable !== NOT_OURS;
+  const act = ours ? egress(familyOf(node, ctx), ctx) : Act.OK;
   if (act === Act.OK) node.metrics.count(ForwardReason.FORWARDED, MetricDirection.EGRESS, ctx.packet.length);
   return act;
 }

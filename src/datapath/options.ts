@@ -64,7 +64,10 @@ export interface DatapathOptions {
   readonly hashSeed6: number;
   /** The interface of the direct-routing address. */
   readonly directRoutingIfindex: number;
-  /** Kube-proxy replacement: pods look services up from inside, and their replies to NodePort clients are translated. */
+  /**
+   * Kube-proxy replacement: network devices serve services and translate what leaves by them, pods look services up from inside, and their
+   * replies to NodePort clients are translated.
+   */
   readonly nodePort: boolean;
   /** Socket LB: of all sockets, of the host's only (`bpf-lb-sock-hostns-only`), or none; pods' packets are balanced if not all are. */
   readonly socketLb: 'full' | 'hostns-only' | 'off';

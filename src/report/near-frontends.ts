@@ -16,7 +16,10 @@ export function nearFrontends({ to, controlPlane, inventory }: FlowAnswer): stri
     const more = found.length > MAX ? `  … and ${found.length - MAX} more\n` : '';
     return `${title}\n${indented(textTable(found.slice(0, MAX).map(row)))}${more}`;
   };
-  const text = `there is no frontend ${formatL4Address(to)}\n`;
+  const none = `there is no frontend ${formatL4Address(to)}\n`;
+  const text = controlPlane.options.kubeProxyReplacement
+    ? none
+    : `${none}only cluster IPs are frontends in this configuration (kubeProxyReplacement is not true): kube-proxy serves the rest\n`;
   const node = inventory.nodeOf(to.address);
   const same = frontends.filter((one) => compareAddresses(one.address, to.address) === 0);
   if (same.length > 0) return text + list(`frontends of ${formatAddress(to.address)}:`, same);

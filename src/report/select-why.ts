@@ -1,5 +1,6 @@
+import type { Frontend } from '../k8s/model.ts';
 import type { FlowAnswer, FlowQuestion, FlowView } from '../k8s/select-flow.ts';
-import type { Backend, Service } from '../lb/service.ts';
+import type { Backend } from '../lb/service.ts';
 import { formatAddress } from '../net/address.ts';
 import { formatCidr } from '../net/cidr.ts';
 import { protocolName } from '../net/protocol.ts';
@@ -20,7 +21,7 @@ export function explainView(answer: FlowAnswer, question: FlowQuestion, view: Fl
     case 'proxy':
       return ['a CiliumEnvoyConfig redirects this port of the service to the proxy'];
     case 'no-backend':
-      return noBackendLines(answer, view.service!);
+      return noBackendLines(answer, view);
     default:
       return [...candidateLines(answer, view), ...pickLines(answer, question, view)];
   }
@@ -47,13 +48,20 @@ function localLine(answer: FlowAnswer): string {
   return `${policy}: Local lets a node use the backends on itself only`;
 }
 
-function noBackendLines(answer: FlowAnswer, service: Service): string[] {
+function noBackendLines(answer: FlowAnswer, view: FlowView): string[] {
+  const { backends } = view.service!;
   const all = answer.frontend!.entry.instances.length;
+  const zone = closeZone(answer, view);
+  const fitting = zone === undefined ? 0 : fittingInstances(answer.frontend!);
   const lines: string[] = [];
-  if (service.backends.length > 0) {
-    lines.push(`${plural(service.backends.length, 'backend')} of the service, none of them usable`);
+  if (backends.length > 0) {
+    lines.push(`${plural(backends.length, 'backend')} of the service, none of them usable`);
   } else if (answer.localOnly && all > 0) {
     lines.push(localLine(answer), 'and none runs here');
+  } else if (fitting > 0) {
+    lines.push(
+      `the service prefers close endpoints: none of the ${fitting} with this port is hinted for zone ${zone}, and nothing falls back`,
+    );
   } else if (all > 0) {
     lines.push(`${plural(all, 'endpoint address', 'endpoint addresses')}, but none with this port, family and zone`);
   } else lines.push('the service has no usable endpoint');
@@ -64,6 +72,21 @@ function noBackendLines(answer: FlowAnswer, service: Service): string[] {
   );
   return lines;
 }
+
+/** The zone of the node in question, where the service prefers endpoints of it. */
+function closeZone({ serviceRow, inventory }: FlowAnswer, { nodes }: FlowView): string | undefined {
+  const zone = nodes.length > 0 ? inventory.nodes.get(nodes[0]!)?.zone : undefined;
+  return serviceRow!.marks.preferClose && zone !== '' ? zone : undefined;
+}
+
+/** How many backends have the frontend's protocol, family and port. */
+const fittingInstances = ({ entry, protocol, portName, address }: Frontend): number =>
+  entry.instances.filter(
+    ({ backend, portNames }) =>
+      backend.protocol === protocol &&
+      backend.address.family === address.family &&
+      (portName === '' || portNames.includes(portName)),
+  ).length;
 
 /** Backends that are not selectable, by why. */
 function restText(rest: readonly Backend[]): string {
@@ -87,10 +110,9 @@ function candidateLines(answer: FlowAnswer, view: FlowView): string[] {
     );
   }
   if (answer.localOnly) lines.push(localLine(answer));
-  else if (answer.serviceRow!.marks.preferClose) {
-    const zone = view.nodes.length > 0 ? answer.inventory.nodes.get(view.nodes[0]!)?.zone : undefined;
-    if (zone !== undefined && zone !== '')
-      lines.push(`the service prefers close endpoints: those hinted for zone ${zone}`);
+  else {
+    const zone = closeZone(answer, view);
+    if (zone !== undefined) lines.push(`the service prefers close endpoints: those hinted for zone ${zone}`);
   }
   const rest = restText(backends.slice(count));
   if (selectable === 'terminating') {

@@ -47,6 +47,37 @@ describe('lbtwin select', () => {
 `);
   });
 
+  it('says in the first line and in place of a frontend that kube-proxy is not replaced', async () => {
+    const { code, out } = await ask('198.51.100.7:40000', '203.0.113.10:80', '--set', 'kubeProxyReplacement=false');
+    expect(code).toBe(1);
+    expect(out).toContain('profile 1.18, without kube-proxy replacement\n');
+    expect(out).toContain('only cluster IPs are frontends in this configuration (kubeProxyReplacement is not true)');
+  });
+
+  it('names the zone that no endpoint is hinted for', async () => {
+    const objects = `apiVersion: v1
+kind: Node
+metadata: {name: n1, labels: {topology.kubernetes.io/zone: b}}
+status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: near, namespace: shop}
+spec: {clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1], trafficDistribution: PreferClose, ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: near-1, namespace: shop, labels: {kubernetes.io/service-name: near}}
+addressType: IPv4
+ports: [{name: '', port: 8080}]
+endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}, hints: {forZones: [{name: a}]}}]
+`;
+    const argv = ['-f', file('near.yaml', objects), '--from', 'node:n1', '--to', '10.96.0.1:80'];
+    expect((await runCli(['select', ...argv])).out).toContain(
+      'the service prefers close endpoints: none of the 1 with this port is hinted for zone b, and nothing falls back\n',
+    );
+  });
+
   it.each([
     ['a LoadBalancer address', '203.0.113.10:443', 'shop/web', 'LoadBalancer'],
     ['a NodePort on a node address', '192.168.10.21:30443', 'shop/web', 'NodePort'],

@@ -384,6 +384,19 @@ describe('answers and refusals', () => {
     }
   });
 
+  it('without kube-proxy replacement, devices pass on what a service would have got, and nothing is remembered', () => {
+    const node = makeNode({ options: { nodePort: false } });
+    for (const hook of ['xdp', 'fromNetdev', 'toNetdev'] as const) {
+      for (const family of [4, 6] as const) {
+        const sent = frame(WORLD[family].client, WORLD[family].frontend);
+        const verdict = node.receive(hook, sent, { now: 1 });
+        expect(verdict).toMatchObject({ action: hook === 'xdp' ? 'XDP_PASS' : 'TC_ACT_OK' });
+        expect(verdict.frame).toEqual(sent);
+        expect(node.of(family).conntrack.tcp.size).toBe(0);
+      }
+    }
+  });
+
   it('a ClusterIP from outside, a client outside the source ranges, a TTL used up', () => {
     const names = WORLD[4];
     const clusterIp = makeNode();

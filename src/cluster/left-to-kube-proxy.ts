@@ -1,0 +1,74 @@
+import type { RawObject } from '../k8s/raw.ts';
+import { formatAddress, tryParseAddress } from '../net/address.ts';
+import { formatL4Address } from '../net/endpoint.ts';
+import { protocolName } from '../net/protocol.ts';
+import { addressOf, isLoopback } from './kernel.ts';
+import type { PacketParts } from './packet-view.ts';
+import { listOf, type Raw, recordOf, recordsOf, textOf } from './raw-fields.ts';
+
+/**
+ * What the kernel's own rules serve where Cilium does not replace kube-proxy: frontends of Services, by kube-proxy, and hostPorts, by the CNI's
+ * port mapping. Which of them meet a packet is known, what they do with it is not modelled.
+ */
+export class LeftToKubeProxy {
+  /** Frontends with an address of their own, `10.96.0.1:80/TCP`, and what has them. */
+  readonly #own = new Map<string, string>();
+  /** Ports at every address of a node, `30080/TCP`. */
+  readonly #onNodes = new Map<string, string>();
+
+  constructor(objects: Iterable<RawObject>) {
+    for (const object of objects) {
+      if (object.kind === 'Service') this.#addService(object);
+      else if (object.kind === 'Pod') this.#addPod(object);
+    }
+  }
+
+  /** Why a packet that reaches a node's kernel for its routing is not followed; undefined if no such rule is about it. */
+  reasonFor({ family, daddr, dport, protocol }: PacketParts, node: string, owns: boolean): string | undefined {
+    const address = addressOf(family, daddr);
+    const to = formatL4Address({ address, port: dport, protocol });
+    const onNode = owns || isLoopback(address);
+    const what = this.#own.get(to) ?? (onNode ? this.#onNodes.get(`${dport}/${protocolName(protocol)}`) : undefined);
+    return what === undefined
+      ? undefined
+      : `${to} is ${what}: without kube-proxy replacement the rules of kube-proxy and the CNI plugins on ${node} decide, and those are not modelled`;
+  }
+
+  #addService(object: RawObject): void {
+    const name = `Service ${object.metadata.namespace ?? 'default'}/${object.metadata.name}`;
+    const spec = recordOf(object, 'spec');
+    const status = recordOf(recordOf(object, 'status'), 'loadBalancer');
+    const addresses: [unknown, string][] = [
+      ...[spec['clusterIP'], ...listOf(spec, 'clusterIPs')].map((ip): [unknown, string] => [ip, 'a cluster IP']),
+      ...listOf(spec, 'externalIPs').map((ip): [unknown, string] => [ip, 'an external IP']),
+      ...recordsOf(status, 'ingress').map(({ ip }): [unknown, string] => [ip, 'a load balancer address']),
+    ];
+    for (const port of recordsOf(spec, 'ports')) {
+      const protocol = protocolOf(port);
+      for (const [ip, kind] of addresses) {
+        const address = typeof ip === 'string' ? tryParseAddress(ip) : undefined;
+        if (address === undefined) continue;
+        const host = address.family === 4 ? formatAddress(address) : `[${formatAddress(address)}]`;
+        this.#own.set(`${host}:${String(port['port'])}/${protocol}`, `${kind} of ${name}`);
+      }
+      if (typeof port['nodePort'] === 'number') {
+        this.#onNodes.set(`${port['nodePort']}/${protocol}`, `a NodePort of ${name}`);
+      }
+    }
+  }
+
+  /** Ports of pods in the host network are their processes' own. */
+  #addPod(object: RawObject): void {
+    const spec = recordOf(object, 'spec');
+    if (spec['hostNetwork'] === true) return;
+    const name = `pod ${object.metadata.namespace ?? 'default'}/${object.metadata.name}`;
+    for (const container of [...recordsOf(spec, 'containers'), ...recordsOf(spec, 'initContainers')]) {
+      for (const port of recordsOf(container, 'ports')) {
+        if (typeof port['hostPort'] !== 'number') continue;
+        this.#onNodes.set(`${port['hostPort']}/${protocolOf(port)}`, `a hostPort of ${name}`);
+      }
+    }
+  }
+}
+
+const protocolOf = (port: Raw): string => textOf(port, 'protocol') || 'TCP';
