@@ -32,8 +32,8 @@ export interface MatrixRow {
   readonly addressOf: string | undefined;
   /** Whether the node runs a backend of the service. */
   readonly hasLocal: boolean;
-  /** Which of the service's usable backends may be picked. */
-  readonly candidates: 'all' | 'local' | 'zone' | 'some' | 'none';
+  /** Which of the service's usable backends may be picked; `unknown` where a journey is undecided. */
+  readonly candidates: 'all' | 'local' | 'zone' | 'some' | 'none' | 'unknown';
   readonly count: number;
   /** Usable backends of the service at all. */
   readonly of: number;
@@ -197,7 +197,9 @@ class MatrixRun {
       target: target.kind,
       addressOf: target.owner?.name,
       hasLocal: local.size > 0,
-      candidates: extent(picked, usable.length, local, row.marks.preferClose),
+      candidates: outcomes.some(({ kind }) => kind === 'undecided')
+        ? 'unknown'
+        : extent(picked, usable.length, local, row.marks.preferClose),
       count: picked.length,
       of: usable.length,
       result: resultOf(journey, picked.length),

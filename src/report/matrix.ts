@@ -29,7 +29,9 @@ const translationText = ({ translatedAt, translatedOn, node }: MatrixRow): strin
   `${translatedAt ?? ''}${translatedOn === undefined || translatedOn === node ? '' : ` on ${translatedOn}`}`;
 
 const backendsText = ({ candidates, count, of }: MatrixRow): string =>
-  candidates === 'none' ? 'none' : `${candidates} (${count}${candidates === 'all' ? '' : ` of ${of}`})`;
+  candidates === 'none' || candidates === 'unknown'
+    ? candidates
+    : `${candidates} (${count}${candidates === 'all' ? '' : ` of ${of}`})`;
 
 /** The rows, those that agree on everything but the node together. */
 export function matrixLines(rows: readonly MatrixRow[]): MatrixLine[] {

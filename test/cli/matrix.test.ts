@@ -39,4 +39,12 @@ describe('lbtwin matrix', () => {
     expect(code).toBe(2);
     expect(err).toContain('there is no service "shop/wob"');
   });
+
+  it('says unknown, not none, where kube-proxy decides', async () => {
+    const argv = ['matrix', '-f', 'examples/shop.yaml', '--service', 'shop/web', '--set', 'kubeProxyReplacement=false'];
+    const { out, code } = await runCli(argv);
+    expect(code).toBe(1);
+    expect(out).toMatch(/external .* unknown +undecided/);
+    expect(out).not.toMatch(/none +undecided/);
+  });
 });

@@ -22,7 +22,10 @@ whether the socket or the packet is translated. Every line is computed by sendin
     ['lbtwin matrix -f examples/shop.yaml --service shop/checkout', 'who reaches a service with a Local policy'],
     ['lbtwin matrix -f examples/shop.yaml -o md > reachability.md', 'a page for the wiki'],
   ],
-  exits: ['every kind of client finds a backend somewhere', 'some kind of client finds none at some node'],
+  exits: [
+    'every kind of client finds a backend somewhere',
+    'some kind of client finds none at some node, or it cannot be told (lbtwin trace says why)',
+  ],
   async run(args, io) {
     const output = args.choice('output', ['text', 'json', 'md'] as const) ?? 'text';
     if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
@@ -37,9 +40,11 @@ whether the socket or the packet is translated. Every line is computed by sendin
           ? matrixMarkdown(matrix)
           : formatMatrix(matrix),
     );
-    return matrix.rows.some((row) => row.candidates === 'none' && !isMeantToFail(row)) ? Exit.NO : Exit.OK;
+    return matrix.rows.some((row) => findsNone(row) && !isMeantToFail(row)) ? Exit.NO : Exit.OK;
   },
 };
+
+const findsNone = ({ candidates }: MatrixRow): boolean => candidates === 'none' || candidates === 'unknown';
 
 /** ClusterIPs are not there for clients outside, and a pod's loopback is its own. */
 const isMeantToFail = ({ type, client, target }: MatrixRow): boolean =>
