@@ -1,5 +1,5 @@
 import { LbtwinError } from '../errors.ts';
-import { cidrContains, parseCidr } from '../net/cidr.ts';
+import { type Cidr, cidrContains, parseCidr } from '../net/cidr.ts';
 import { formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
 import type { StatusDevice } from '../report/agent/status.ts';
 import type { NodeAddressInput } from '../k8s/node-view.ts';
@@ -20,13 +20,15 @@ const LINK_LOCAL = parseCidr('fe80::/10');
 const isPrivate = (address: IpAddress): boolean => PRIVATE.some((cidr) => cidrContains(cidr, address));
 
 /**
- * The addresses of devices with those marked that NodePort frontends get entries for: per device and family the node's
- * Kubernetes address if the device has it, else its first private one, else its first public one.
+ * The addresses of devices with those marked that NodePort frontends get entries for: those in the ranges; without ranges per device and
+ * family the node's Kubernetes address if the device has it, else its first private one, else its first public one.
  * @param nodeAddresses of the Node object, canonical texts
+ * @param ranges `nodeport-addresses`
  */
 export function nodePortAddresses(
   devices: readonly StatusDevice[],
   nodeAddresses: readonly string[],
+  ranges: readonly Cidr[],
 ): NodeAddressInput[] {
   return devices.flatMap(({ name, addresses }) => {
     const parsed = addresses.map((text) => parseAddress(text)).filter((one) => !cidrContains(LINK_LOCAL, one));
@@ -34,7 +36,9 @@ export function nodePortAddresses(
       const own = parsed.filter((address) => address.family === family);
       const chosen =
         own.find((address) => nodeAddresses.includes(formatAddress(address))) ?? own.find(isPrivate) ?? own[0];
-      return own.map((address) => ({ address, device: name, nodePort: address === chosen }));
+      const serves = (address: IpAddress): boolean =>
+        ranges.length > 0 ? ranges.some((range) => cidrContains(range, address)) : address === chosen;
+      return own.map((address) => ({ address, device: name, nodePort: serves(address) }));
     });
   });
 }

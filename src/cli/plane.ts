@@ -82,7 +82,8 @@ export async function readPlane(args: Args, io: Io): Promise<NodePlane> {
     plane.restart();
   }
   if (devices !== undefined) {
-    plane.setNode({ addresses: nodePortAddresses(devices, inventory.nodes.get(nodeName)?.addresses ?? []) });
+    const known = inventory.nodes.get(nodeName)?.addresses ?? [];
+    plane.setNode({ addresses: nodePortAddresses(devices, known, plane.options.nodePortAddresses) });
   }
   checkObjects(plane.apply(batch.objects), batch, args, io);
   if (idsFrom !== undefined) plane.prune();

@@ -1,6 +1,6 @@
 import type { TraceEvent } from '../lb/trace.ts';
 import { type Family, formatAddress, type IpAddress } from '../net/address.ts';
-import { type Endpoint, formatEndpoint } from '../net/endpoint.ts';
+import { type Endpoint, formatEndpoint, formatL4Address } from '../net/endpoint.ts';
 import { buildFrame, type FrameSpec } from '../net/frame.ts';
 import { TcpFlag } from '../net/headers.ts';
 import { Protocol, protocolName } from '../net/protocol.ts';
@@ -9,6 +9,7 @@ import { Socket, type SocketResult } from '../socket/socket.ts';
 import { type TwinNode, netnsCookieOf } from './twin-node.ts';
 import { endpointText, isIcmp, isIcmpError, type PacketParts, viewOf } from './packet-view.ts';
 import { accessesOf, type Hop, type Outcome } from './journey.ts';
+import { hostReason } from './host-reason.ts';
 import { addressOf, isLoopback, sameWords, tcpFlagsOf, turned } from './kernel.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import type { Party, Target } from './party.ts';
@@ -167,7 +168,7 @@ class ExchangeRun {
       case 'looped':
         return {
           kind: 'looped',
-          reason: `after ${this.hops.length} hops the frame still goes round: ${this.#round()}`,
+          reason: this.#passedBy() ?? `after ${this.hops.length} hops the frame still goes round: ${this.#round()}`,
         };
       case 'undecided':
         return { kind: 'undecided', reason: arrival.reason };
@@ -179,6 +180,17 @@ class ExchangeRun {
       default:
         return this.#outside(arrival, source);
     }
+  }
+
+  /** A node lets a packet to a service's address pass that it has no frontend for; routed out, it comes back. */
+  #passedBy(): string | undefined {
+    const { to } = this.#request;
+    const service = this.#context.fabric.serviceOf(to.address);
+    const entry = this.hops.find(({ hook }) => hook === 'fromNetdev' || hook === 'xdp');
+    const isFound = entry?.reads.some(({ map, value }) => map === 'services' && value !== undefined);
+    if (service === undefined || entry === undefined || isFound === true) return undefined;
+    const at = formatL4Address(to);
+    return `${entry.node} has no frontend ${at}, though the address is that of Service ${service}: the packet is let pass, routed out again, and the network brings it back`;
   }
 
   /** The last hops, to show how a loop goes. */
@@ -207,7 +219,6 @@ class ExchangeRun {
     const { node, parts } = arrival;
     if (this.#isBack(arrival, source)) return this.#rejected(arrival.frame);
     const backend = endpointText(parts.family, parts.daddr, portOf(parts, parts.dport));
-    const translated = this.#isTranslated(parts);
     const isBackend = node.plane.backendId(`${backend}/${protocolName(parts.protocol)}`) > 0;
     if (!isBackend) {
       return {
@@ -215,9 +226,7 @@ class ExchangeRun {
         node: node.name,
         backend,
         sourceSeen: endpointText(parts.family, parts.saddr, portOf(parts, parts.sport)),
-        reason: translated
-          ? `${backend} is a process on ${node.name}`
-          : `no service of ${node.name} takes this packet: it is for a process on the node, if one listens there`,
+        reason: hostReason(node, parts, backend, this.#isTranslated(parts)),
       };
     }
     return this.#arrived(arrival, undefined);
@@ -233,7 +242,13 @@ class ExchangeRun {
         reason: `no node attracts ${place}: the packet never reaches the cluster (see --via and --announce)`,
       };
     }
-    return this.#arrived(arrival, undefined);
+    const service = this.#context.fabric.clusterIpOf(arrival.address);
+    if (service === undefined) return this.#arrived(arrival, undefined);
+    const at = formatL4Address(this.#request.to);
+    return {
+      kind: 'undecided',
+      reason: `${from.node.name} has no frontend ${at}, though the address is a cluster IP of ${service}: untranslated, the packet leaves the cluster, and what becomes of it there is not known`,
+    };
   }
 
   #isTranslated({ daddr, dport }: PacketParts): boolean {

@@ -101,6 +101,11 @@ export class Fabric {
     return this.#services.outside.get(formatAddress(address));
   }
 
+  /** The Service whose cluster IP an address is: `Service shop/web`. */
+  clusterIpOf(address: IpAddress): string | undefined {
+    return this.#services.frontends.ofClusterIp(address);
+  }
+
   /** Where a packet goes once it is on the network. */
   locate(parts: PacketParts): Destination {
     const address: IpAddress = { family: parts.family, words: parts.daddr };

@@ -9,6 +9,7 @@ export { type PacketView, partsOf, viewOf } from './packet-view.ts';
 export type { Hop, Journey, JourneyDrop, MapAccess, Outcome, OutcomeKind } from './journey.ts';
 export { parseParty, parseTarget, type Party, type Target } from './party.ts';
 export { readTopology, type Topology, type TopologyNode, type TopologyPod } from './topology.ts';
+export type { HealthCheck } from './host-reason.ts';
 export { type Matrix, type MatrixClient, type MatrixOptions, type MatrixRow, serviceMatrix } from './matrix.ts';
 export { openSocket, type OpenSocketSpec } from './open-socket.ts';
 export { type ReplayedFrame, replayFrames } from './replay.ts';

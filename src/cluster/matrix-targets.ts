@@ -35,18 +35,22 @@ export function clientNodes({ home, family }: Offer, { nodes, pods }: Topology):
   return neighbour === undefined ? [home] : [home, neighbour];
 }
 
-/** What clients at `node` call. */
+/** What clients at `node` call. `served`: the addresses at which a node serves NodePorts. */
 export function targetsAt(
   node: TopologyNode,
   address: IpAddress,
   { home, family }: Offer,
   topology: Topology,
+  served: (node: TopologyNode) => readonly IpAddress[],
 ): Target[] {
   if (!isUnspecified(address)) {
     return [{ address, kind: 'service', owner: topology.nodeByAddress.get(formatAddress(address)) }];
   }
   const called = (owner: TopologyNode | undefined, kind: Target['kind']): Target[] => {
-    const found = owner === undefined ? undefined : nodeAddress(owner, family);
+    const found =
+      owner === undefined
+        ? undefined
+        : (served(owner).find((one) => one.family === family) ?? nodeAddress(owner, family));
     return found === undefined ? [] : [{ address: found, kind, owner }];
   };
   if (home !== undefined && node !== home) return called(home, 'other node');

@@ -1,13 +1,14 @@
 import { ASSUMED_VALUES, type ConfigInput, valuesSource } from '../config/resolve.ts';
 import { LbtwinError } from '../errors.ts';
-import type { Frontend } from '../k8s/model.ts';
+import { compareText, type Frontend } from '../k8s/model.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { BackendState, Scope } from '../lb/layout.ts';
 import type { TraceEvent } from '../lb/trace.ts';
-import { type Family, formatAddress } from '../net/address.ts';
+import { type Family, formatAddress, type IpAddress } from '../net/address.ts';
 import { formatEndpoint, formatL4Address } from '../net/endpoint.ts';
 import { Cluster } from './cluster.ts';
 import type { Journey, Outcome } from './journey.ts';
+import { type HealthCheck, healthChecksOf } from './host-reason.ts';
 import { clientNodes, externalClient, type Offer, type Target, targetsAt } from './matrix-targets.ts';
 import { nodeNamed, unknownName } from './party.ts';
 import { nodeAddress, podAddress, type TopologyNode, type TopologyPod } from './topology.ts';
@@ -56,6 +57,8 @@ export interface MatrixOptions {
 
 export interface Matrix {
   readonly rows: readonly MatrixRow[];
+  /** What health check node ports answer, of the services in the rows: by service, then node. */
+  readonly healthChecks: readonly HealthCheck[];
   /** The configuration that was asked for. */
   readonly configuration: string;
   readonly assumptions: readonly string[];
@@ -75,8 +78,10 @@ export function serviceMatrix(objects: readonly RawObject[], options: MatrixOpti
   const open = config.configMap === undefined && (config.values ?? []).length === 0 && !hasConfigMap(objects);
   const values = [...(open ? [ASSUMED_VALUES] : (config.values ?? [])), DRAWN];
   const cluster = Cluster.fromKubernetes(objects, { config: { ...config, values } });
-  const rows = new MatrixRun(cluster, options.node).rows(options.service);
-  return { rows, configuration: origin, assumptions: cluster.assumptions };
+  const run = new MatrixRun(cluster, options.node);
+  const rows = run.rows(options.service);
+  const healthChecks = run.healthChecks(new Set(rows.map(({ service }) => service)));
+  return { rows, healthChecks, configuration: origin, assumptions: cluster.assumptions };
 }
 
 const hasConfigMap = (objects: readonly RawObject[]): boolean => objects.some(({ kind }) => kind === 'ConfigMap');
@@ -130,6 +135,14 @@ class MatrixRun {
     return rows;
   }
 
+  healthChecks(services: ReadonlySet<string>): HealthCheck[] {
+    const nodes = this.#only === undefined ? this.#nodes : [this.#only];
+    return nodes
+      .flatMap(({ name }) => healthChecksOf(this.#cluster.node(name)))
+      .filter(({ service }) => services.has(service))
+      .sort((a, b) => compareText(a.service, b.service) || compareText(a.node, b.node));
+  }
+
   /** A service's frontends on any node; entries for clients inside are found through those for clients outside. */
   #offers(service: string): Iterable<Offer> {
     const offers = new Map<string, Offer>();
@@ -148,7 +161,8 @@ class MatrixRun {
       const frontend = this.#cluster.node((offer.home ?? node).name).plane.frontend(offer.key);
       // The address may be another service's here: of one that is not exposed on every node.
       if (frontend?.entry.name !== service) continue;
-      for (const target of targetsAt(node, frontend.address, offer, topology)) {
+      const served = ({ name }: TopologyNode): readonly IpAddress[] => this.#cluster.node(name).plane.nodePortAddresses;
+      for (const target of targetsAt(node, frontend.address, offer, topology, served)) {
         yield { ...offer, frontend, node, target };
       }
     }

@@ -2,9 +2,9 @@ import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
 import { IPV4, IPV6 } from '../net/headers.ts';
 import { addressOf } from './kernel.ts';
-import { LeftToKubeProxy } from './left-to-kube-proxy.ts';
 import { hasPorts, type PacketParts, partsOf } from './packet-view.ts';
 import { isRecord, listOf, type Raw, recordOf } from './raw-fields.ts';
+import { ServiceFrontends } from './service-frontends.ts';
 
 /**
  * Where services may have frontends, on whatever node: more than any node has, never less. By it a journey knows, without running a node's
@@ -20,7 +20,7 @@ export class ServiceAddresses {
   /** Something makes frontends that this does not look into. */
   #anywhere = false;
   readonly #objects: Iterable<RawObject>;
-  #left: LeftToKubeProxy | undefined;
+  #frontends: ServiceFrontends | undefined;
 
   constructor(objects: Iterable<RawObject>) {
     this.#objects = objects;
@@ -31,9 +31,9 @@ export class ServiceAddresses {
     }
   }
 
-  /** What is not Cilium's to serve where it does not replace kube-proxy; made when first asked for. */
-  get leftToKubeProxy(): LeftToKubeProxy {
-    return (this.#left ??= new LeftToKubeProxy(this.#objects));
+  /** The same in detail; made when first asked for. */
+  get frontends(): ServiceFrontends {
+    return (this.#frontends ??= new ServiceFrontends(this.#objects));
   }
 
   /**

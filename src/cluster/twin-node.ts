@@ -12,7 +12,7 @@ import { type Cidr, cidrContains } from '../net/cidr.ts';
 import { u64, type U64 } from '../net/u64.ts';
 import { collectGarbage } from '../nat/gc.ts';
 import { NodeTables } from '../node/tables.ts';
-import type { NodeAddressInput } from '../k8s/node-view.ts';
+import { addressesOfNode, type NodeAddressInput } from '../k8s/node-view.ts';
 import type { Defects } from '../node/defects.ts';
 import { SocketLb } from '../socket/socket-lb.ts';
 import { fillNodeTables, type IdentityOf } from './node-tables.ts';
@@ -103,7 +103,7 @@ export class TwinNode {
     const plane = this.#newPlane();
     this.#plane = plane;
     const self = this.#topology;
-    plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self) });
+    plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self, plane) });
     this.#report = plane.apply(this.#objects);
     return plane;
   }
@@ -172,7 +172,7 @@ export class TwinNode {
   leftToKubeProxy(parts: PacketParts): string | undefined {
     if (this.#datapath.options.nodePort) return undefined;
     const owns = this.owns(addressOf(parts.family, parts.daddr));
-    return this.#settings.serviceAddresses().leftToKubeProxy.reasonFor(parts, this.name, owns);
+    return this.#settings.serviceAddresses().frontends.leftToKubeProxy(parts, this.name, owns);
   }
 
   /** Absent where sockets are not translated. */
@@ -202,7 +202,8 @@ export class TwinNode {
     const moved = addressesOf(this.#topology).join() !== addressesOf(self).join();
     this.#topology = self;
     this.#pods = podsOf(topology, self);
-    this.plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self) });
+    const { plane } = this;
+    plane.setNode({ labels: self.labels, addresses: nodePortAddresses(self, plane) });
     const { config, identityOf } = this.#settings;
     fillNodeTables(this.#datapath.tables, topology, self, config, identityOf);
     // The programs are loaded anew with the addresses that the node has now; flows stay.
@@ -284,8 +285,8 @@ export const netnsCookieOf = (pod: TopologyPod): U64 =>
 const addressesOf = (self: TopologyNode): string[] =>
   [...self.addresses, ...self.routers].map((one) => formatAddress(one));
 
-const nodePortAddresses = (self: TopologyNode): NodeAddressInput[] =>
-  self.addresses.map((address) => ({ address, device: 'eth0' }));
+const nodePortAddresses = ({ addresses }: TopologyNode, { options }: ControlPlane): NodeAddressInput[] =>
+  addressesOfNode(addresses, options.nodePortAddresses).map((one) => ({ ...one, device: 'eth0' }));
 
 const podsOf = (topology: Topology, self: TopologyNode): Map<number, TopologyPod> =>
   new Map([...topology.pods.values()].filter(({ node }) => node === self.name).map((pod) => [pod.ifindex, pod]));

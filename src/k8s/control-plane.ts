@@ -2,6 +2,7 @@ import { LbtwinError } from '../errors.ts';
 import { parseHashSeed } from '../hash/seed.ts';
 import { LbMaps } from '../lb/maps.ts';
 import { checkTableSize } from '../maglev/sizes.ts';
+import type { IpAddress } from '../net/address.ts';
 import type { U64 } from '../net/u64.ts';
 import { isExposedOn, PROXY_NAME_LABEL, warnOfAnnotations } from './annotations.ts';
 import { type ChangeReport, emptyReport, type InputReport } from './change-report.ts';
@@ -75,7 +76,7 @@ export class ControlPlane {
     checkTableSize(this.options.maglevTableSize);
     parseHashSeed(this.options.maglevHashSeed);
     this.maps = maps;
-    this.#node = new LocalNode(this.options.nodeName);
+    this.#node = new LocalNode(this.options.nodeName, this.options.nodePortAddresses);
     this.#tables = new Tables(this.options.defects);
     this.#slices = new SliceBook('k8s', this.options);
     this.#fileSlices = new SliceBook('api', this.options);
@@ -86,6 +87,11 @@ export class ControlPlane {
     this.#health = new HealthServers(this.#tables, this.options.nodeName);
     this.#sync = new MapSync(this.#tables, this.#node, this.options, maps, fault);
     this.#skip = new SkipRedirectTable();
+  }
+
+  /** The node's addresses that serve NodePorts, in the order in which wildcard frontends get their entries. */
+  get nodePortAddresses(): readonly IpAddress[] {
+    return this.#node.nodePortAddresses;
   }
 
   /**

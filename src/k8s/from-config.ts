@@ -1,5 +1,6 @@
 import type { DatapathConfig } from '../config/index.ts';
 import { LbMaps } from '../lb/maps.ts';
+import { parseCidr } from '../net/cidr.ts';
 import type { ControlPlaneInit } from './control-plane.ts';
 
 /** What a configuration means to the control plane; the node is still to be named. */
@@ -19,6 +20,7 @@ export function controlPlaneInit(config: DatapathConfig): ControlPlaneInit {
     maglevTableSize: config.maglevTableSize,
     maglevHashSeed: config.maglevHashSeed,
     nodePortRange: [config.nodePortRange.min, config.nodePortRange.max],
+    nodePortAddresses: config.nodePortAddresses.map(parseCidr),
     healthCheckNodePort: config.healthCheckNodePort,
     localRedirectPolicy: config.localRedirectPolicy,
     envoyConfig: config.envoyConfig,

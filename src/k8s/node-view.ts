@@ -1,5 +1,6 @@
 import { LbtwinError } from '../errors.ts';
 import { type IpAddress, parseAddress } from '../net/address.ts';
+import { type Cidr, cidrContains } from '../net/cidr.ts';
 import type { Labels } from './labels.ts';
 import { compareBytes, compareText } from './model.ts';
 import type { NodeObject } from './objects/pod.ts';
@@ -25,8 +26,12 @@ export class LocalNode implements NodeView {
   /** Nodes seen, whatever their name. */
   readonly #known = new Set<string>();
 
-  constructor(name: string) {
+  /** `nodeport-addresses` */
+  readonly #ranges: readonly Cidr[];
+
+  constructor(name: string, ranges: readonly Cidr[] = []) {
     this.name = name;
+    this.#ranges = ranges;
   }
 
   get labels(): Labels {
@@ -75,13 +80,7 @@ export class LocalNode implements NodeView {
     if (node.name !== this.name) return;
     if (node.kind === 'Node') this.#labels = node.labels;
     if (this.#given || (node.kind === 'CiliumNode' && this.#addresses.length > 0)) return;
-    // No object tells the devices: the first address of each family stands for the one that a device would have.
-    this.#addresses = sorted(
-      ([4, 6] as const)
-        .map((family) => node.addresses.find((address) => address.family === family))
-        .filter((address) => address !== undefined)
-        .map((address) => ({ address, device: '', nodePort: true })),
-    );
+    this.#addresses = sorted(addressesOfNode(node.addresses, this.#ranges));
   }
 
   /** @throws LbtwinError `unknown-node`, telling the nodes there are, when objects told of nodes but not of this one */
@@ -92,6 +91,22 @@ export class LocalNode implements NodeView {
     });
   }
 }
+
+/**
+ * A node's addresses, where no object tells its devices: those in the ranges serve NodePorts; without ranges the first of each family does,
+ * which stands for the one that a device would have.
+ * @param addresses internal ones first
+ * @param ranges `nodeport-addresses`
+ */
+export const addressesOfNode = (addresses: readonly IpAddress[], ranges: readonly Cidr[]): NodeAddress[] =>
+  addresses.map((address, i) => ({
+    address,
+    device: '',
+    nodePort:
+      ranges.length > 0
+        ? ranges.some((range) => cidrContains(range, address))
+        : addresses.findIndex(({ family }) => family === address.family) === i,
+  }));
 
 const sorted = (addresses: readonly NodeAddress[]): readonly NodeAddress[] =>
   addresses.toSorted((a, b) => compareBytes(a.address, b.address) || compareText(a.device, b.device));

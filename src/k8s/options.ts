@@ -2,6 +2,7 @@ import type { Profile } from '../config/profile.ts';
 import { type Defect, NO_DEFECTS } from './defects.ts';
 import { DEFAULT_HASH_SEED } from '../hash/seed.ts';
 import { DEFAULT_TABLE_SIZE } from '../maglev/sizes.ts';
+import type { Cidr } from '../net/cidr.ts';
 
 /** What the control plane needs to know of the agent's configuration; each field names its ConfigMap key. */
 export interface ControlPlaneOptions {
@@ -34,6 +35,8 @@ export interface ControlPlaneOptions {
   readonly maglevHashSeed: string;
   /** `node-port-range`: both ends included. */
   readonly nodePortRange: readonly [number, number];
+  /** `nodeport-addresses`: which addresses of the node serve NodePorts; empty: one of each family. */
+  readonly nodePortAddresses: readonly Cidr[];
   /** `enable-health-check-nodeport` */
   readonly healthCheckNodePort: boolean;
   /** `enable-local-redirect-policy` */
@@ -82,6 +85,7 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   maglevTableSize: DEFAULT_TABLE_SIZE,
   maglevHashSeed: DEFAULT_HASH_SEED,
   nodePortRange: [30000, 32767],
+  nodePortAddresses: [],
   healthCheckNodePort: true,
   localRedirectPolicy: false,
   envoyConfig: false,

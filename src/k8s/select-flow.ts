@@ -9,7 +9,7 @@ import {
   type Service,
 } from '../lb/service.ts';
 import { tupleColumns } from '../lb/tuple.ts';
-import { formatAddress, type IpAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress, sameAddress } from '../net/address.ts';
 import { cidrContains } from '../net/cidr.ts';
 import type { Endpoint, L4Address } from '../net/endpoint.ts';
 import { Protocol, protocolName } from '../net/protocol.ts';
@@ -182,8 +182,10 @@ class FlowSelector {
     const { address, port } = this.question.to;
     const asked = this.question.protocol;
     const protocols = asked === undefined ? [Protocol.TCP, Protocol.UDP, Protocol.SCTP] : [asked];
-    // The wildcard frontends stand for the addresses of nodes.
-    const isNode = this.inventory.nodeOf(address) !== undefined;
+    // The wildcard frontends stand for the addresses of nodes: at sockets for all of them, at devices for those that serve NodePorts.
+    const isNode =
+      this.inventory.nodeOf(address) !== undefined &&
+      (this.client.kind !== 'external' || plane.nodePortAddresses.some((one) => sameAddress(one, address)));
     for (const protocol of protocols) {
       for (const at of isNode ? [address, unspecified(address.family)] : [address]) {
         const outside = plane.frontend(addressKey(at, port, protocol, Scope.EXTERNAL));

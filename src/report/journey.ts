@@ -24,13 +24,17 @@ export function formatJourney(journey: Journey, { explain = false, color = false
   const { outcome, hops, assumptions } = journey;
   const parts = [`${journey.config}\n${journey.from} -> ${journey.to}\n`];
   const title = paint(headline(outcome), COLORS[mood(outcome)]!, color);
-  parts.push(`${title}\n${indented(textTable(facts(outcome)))}`);
+  parts.push(`${title}\n${indented(textTable(facts(outcome, journey.alternatives)))}`);
   const why = explainOutcome(journey);
   if (why.length > 0) parts.push(`why\n${why.map((line) => `  - ${line}\n`).join('')}`);
   for (const direction of ['request', 'reply'] as const) {
     const way = hops.filter((hop) => hop.direction === direction);
     if (way.length === 0) continue;
-    parts.push(`${direction === 'request' ? 'the way there' : 'the way back'}\n${formatWay(way, explain)}`);
+    const which = journey.alternatives === undefined ? '' : ', of the first candidate';
+    const shown = outcome.kind === 'looped' ? untilRepeated(way) : way;
+    const rest = shown.length < way.length ? `  … and so on, until it is given up after ${way.length} hops\n` : '';
+    const title = direction === 'request' ? 'the way there' : 'the way back';
+    parts.push(`${title}${which}\n${formatWay(shown, explain)}${rest}`);
   }
   if (assumptions.length > 0) parts.push(`assumed\n${assumptions.map((line) => `  - ${line}\n`).join('')}`);
   return parts.join('\n');
@@ -59,7 +63,38 @@ function headline(outcome: Outcome): string {
   return kind === 'socketError' ? `${TITLES[kind]}: ${errno ?? ''}` : TITLES[kind];
 }
 
-function facts(outcome: Outcome): string[][] {
+/** The hops of a packet that goes round, to where it has gone round once. */
+function untilRepeated(hops: readonly Hop[]): readonly Hop[] {
+  const seen = new Set<string>();
+  const end = hops.findIndex(({ node, hook, before }) => {
+    const place = `${node} ${hook} ${before === undefined ? '' : arrow(before)}`;
+    if (seen.has(place)) return true;
+    seen.add(place);
+    return false;
+  });
+  return end < 0 ? hops : hops.slice(0, end);
+}
+
+const MAX_CANDIDATES = 20;
+
+/** A line for each candidate: its pod and node, and what of the outcome is not common to all. */
+function candidateRows(common: Outcome, alternatives: readonly Outcome[]): string[] {
+  const first = new Map<string, Outcome>();
+  for (const one of alternatives) if (one.backend !== undefined) first.set(one.backend, one);
+  const rows = [...first.values()]
+    .slice(0, MAX_CANDIDATES)
+    .map((one) => [
+      one.backend!,
+      one.pod ?? '',
+      one.node === undefined ? '' : `on ${one.node}`,
+      common.sourceSeen === undefined && one.sourceSeen !== undefined ? `sees ${one.sourceSeen}` : '',
+      common.kind === one.kind ? '' : headline(one),
+    ]);
+  const lines = textTable(rows).trimEnd().split('\n');
+  return first.size > MAX_CANDIDATES ? [...lines, `… and ${first.size - MAX_CANDIDATES} more`] : lines;
+}
+
+function facts(outcome: Outcome, alternatives: readonly Outcome[] | undefined): string[][] {
   const rows: string[][] = [];
   const add = (name: string, value: string | undefined): void =>
     void (value === undefined ? 0 : rows.push([name, value]));
@@ -69,7 +104,10 @@ function facts(outcome: Outcome): string[][] {
     'backend',
     outcome.backend === undefined ? undefined : place === undefined ? outcome.backend : `${outcome.backend}  ${place}`,
   );
-  add('candidates', outcome.candidates?.join(', '));
+  if (outcome.candidates !== undefined && outcome.candidates.length > 0) {
+    const lines = candidateRows(outcome, alternatives ?? []);
+    lines.forEach((line, i) => add(i === 0 ? 'candidates' : '', line.trimEnd()));
+  }
   add('source it sees', outcome.sourceSeen);
   add('answer comes from', outcome.replySource);
   add('translated at', outcome.translatedAt === undefined ? undefined : `the ${outcome.translatedAt}`);

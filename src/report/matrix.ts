@@ -1,3 +1,4 @@
+import type { HealthCheck } from '../cluster/host-reason.ts';
 import type { Matrix, MatrixRow } from '../cluster/matrix.ts';
 import { indented, textTable } from './table.ts';
 
@@ -98,18 +99,33 @@ function title({ frontend, row }: MatrixLine): string {
   return `${service}  ${type} ${frontend}${owner}  (externalTrafficPolicy ${external}, internalTrafficPolicy ${internal})`;
 }
 
+/** What each service's health check node port answers: `shop/web  health check node port 32100: 200 on n1; 503 on n2, n3`. */
+function healthLines(checks: readonly HealthCheck[]): string[] {
+  const lines = new Map<string, Map<number, string[]>>();
+  for (const { service, port, status, node } of checks) {
+    const key = `${service}  health check node port ${port}`;
+    const answers = lines.get(key) ?? new Map<number, string[]>();
+    lines.set(key, answers.set(status, [...(answers.get(status) ?? []), node]));
+  }
+  return [...lines].map(([key, answers]) => {
+    const parts = [...answers].sort(([a], [b]) => a - b).map(([status, nodes]) => `${status} on ${nodes.join(', ')}`);
+    return `${key}: ${parts.join('; ')}`;
+  });
+}
+
 /** The matrix for people. */
-export function formatMatrix({ rows, configuration, assumptions }: Matrix): string {
+export function formatMatrix({ rows, healthChecks, configuration, assumptions }: Matrix): string {
   const all = nodeCount(rows);
   let text = `${configuration}\n`;
   for (const group of byFrontend(rows)) {
     text += `\n${title(group[0]!)}\n${indented(textTable([HEAD, ...group.map((line) => cells(line, all))]))}`;
   }
+  for (const line of healthLines(healthChecks)) text += `\n${line}\n`;
   return text + (assumptions.length > 0 ? `\nassumed: ${assumptions.join(' ')}\n` : '');
 }
 
 /** The matrix as one Markdown table. */
-export function matrixMarkdown({ rows, configuration }: Matrix): string {
+export function matrixMarkdown({ rows, healthChecks, configuration }: Matrix): string {
   const all = nodeCount(rows);
   const head = ['service', 'frontend', 'type', 'eTP', 'iTP', ...HEAD];
   const lines = byFrontend(rows)
@@ -128,12 +144,14 @@ export function matrixMarkdown({ rows, configuration }: Matrix): string {
   const table = [head, head.map(() => '---'), ...lines].map(
     (row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`,
   );
-  return `${configuration}\n\n${table.join('\n')}\n`;
+  const checks = healthLines(healthChecks).map((line) => `- ${line}\n`);
+  return `${configuration}\n\n${table.join('\n')}\n${checks.length > 0 ? `\n${checks.join('')}` : ''}`;
 }
 
 /** The matrix for programs: a row for every node. */
-export const matrixJson = ({ rows, configuration, assumptions }: Matrix): unknown => ({
+export const matrixJson = ({ rows, healthChecks, configuration, assumptions }: Matrix): unknown => ({
   configuration: configuration.replace(/^configuration: /, ''),
   assumptions,
   rows,
+  healthChecks,
 });

@@ -1,13 +1,20 @@
+import { healthChecksOf, healthCheckText } from '../cluster/host-reason.ts';
 import type { FlowAnswer } from '../k8s/select-flow.ts';
 import type { Frontend } from '../k8s/model.ts';
 import { isFamilyEnabled } from '../k8s/services.ts';
-import { compareAddresses, formatAddress, isUnspecified } from '../net/address.ts';
+import { compareAddresses, formatAddress, type IpAddress, isUnspecified, sameAddress } from '../net/address.ts';
 import { formatL4Address } from '../net/endpoint.ts';
 import { indented, textTable } from './table.ts';
 
 const MAX = 8;
 
 const row = (frontend: Frontend): string[] => [frontend.key, frontend.type, frontend.entry.name, frontend.portName];
+
+/** That a node serves NodePorts, but not at this address of its. */
+export const elsewhere = (node: string, address: IpAddress, served: readonly IpAddress[]): string =>
+  `${formatAddress(address)} is an address of ${node}, which serves NodePorts ${
+    served.length === 0 ? 'at none of its addresses' : `at ${served.map(formatAddress).join(', ')} only`
+  } (nodePort.addresses)`;
 
 /** What to say when an address is no frontend: what it is instead, and which frontends come near. */
 export function nearFrontends({ to, controlPlane, inventory }: FlowAnswer): string {
@@ -25,6 +32,12 @@ export function nearFrontends({ to, controlPlane, inventory }: FlowAnswer): stri
   if (same.length > 0) return text + list(`frontends of ${formatAddress(to.address)}:`, same);
   if (node !== undefined) {
     const wildcard = frontends.filter((one) => isUnspecified(one.address) && one.address.family === to.address.family);
+    const check = healthChecksOf({ name: node, plane: controlPlane }).find(({ port }) => port === to.port);
+    if (check !== undefined) return `${text}${healthCheckText(check)}\n`;
+    const served = controlPlane.nodePortAddresses.filter(({ family }) => family === to.address.family);
+    if (wildcard.some(({ port }) => port === to.port) && !served.some((one) => sameAddress(one, to.address))) {
+      return `${text}${elsewhere(node, to.address, served)}\n`;
+    }
     if (wildcard.length === 0) return `${text}the address is node ${node}'s, and there are no NodePorts\n`;
     return text + list(`the address is node ${node}'s; its NodePorts and hostPorts:`, wildcard);
   }

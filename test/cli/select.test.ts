@@ -54,6 +54,16 @@ describe('lbtwin select', () => {
     expect(out).toContain('only cluster IPs are frontends in this configuration (kubeProxyReplacement is not true)');
   });
 
+  it('tells a health check node port, and an address of a node that serves no NodePorts', async () => {
+    expect((await ask('198.51.100.7:40000', '192.168.10.12:32100')).out).toMatch(
+      /32100 is the health check node port of shop\/checkout: the agent of worker-a2 answers 503, 0 local endpoints\n/,
+    );
+    const narrow = ['--set', 'nodePort.addresses={10.0.0.0/8}'];
+    expect((await ask('198.51.100.7:40000', '192.168.10.12:31080', ...narrow)).out).toContain(
+      '192.168.10.12 is an address of worker-a2, which serves NodePorts at none of its addresses (nodePort.addresses)\n',
+    );
+  });
+
   it('names the zone that no endpoint is hinted for', async () => {
     const objects = `apiVersion: v1
 kind: Node

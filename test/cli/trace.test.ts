@@ -62,6 +62,44 @@ describe('lbtwin trace', () => {
     });
   });
 
+  it('each candidate is told with its pod, its node and the source that it sees; the way shown is one of them', async () => {
+    const { out } = await runCli(['trace', ...SHOP, ...CLIENT, '--to', '203.0.113.20:443/TCP', '--via', 'worker-a1']);
+    const random = await runCli([
+      'trace',
+      ...SHOP,
+      ...CLIENT,
+      ...TO,
+      '--via',
+      'worker-a1',
+      '--set',
+      'loadBalancer.algorithm=random',
+    ]);
+    expect(random.out).toMatch(
+      /candidates +10\.244\.1\.\d+:8443 +shop\/web-\S+ +on worker-a1 +sees 198\.51\.100\.7:40000\n/,
+    );
+    expect(random.out).toMatch(/ +10\.244\.2\.\d+:8443 +shop\/web-\S+ +on worker-a2 +sees 192\.168\.10\.11:40000\n/);
+    expect(random.out).toMatch(/the way there, of the first candidate\n/);
+    expect(out).not.toContain('of the first candidate');
+  });
+
+  it('a port that no frontend of a load balancer address has: the loop is explained and shown once', async () => {
+    const { out, code } = await runCli([
+      'trace',
+      ...SHOP,
+      ...CLIENT,
+      '--to',
+      '203.0.113.10:81/TCP',
+      '--via',
+      'worker-a1',
+    ]);
+    expect(code).toBe(1);
+    expect(out).toContain(
+      '- worker-a1 has no frontend 203.0.113.10:81/TCP, though the address is that of Service shop/web: the packet is let pass, routed out again, and the network brings it back\n',
+    );
+    expect(out).toMatch(/\n +… and so on, until it is given up after 64 hops\n/);
+    expect(out.split('\n').length).toBeLessThan(20);
+  });
+
   it('random without a word: candidates; with one: the backend', async () => {
     const from = ['--from', 'pod:shop/debug', '--to', '10.96.20.20:7070/TCP'];
     expect((await json(...from)).outcome.candidates.length).toBeGreaterThan(1);

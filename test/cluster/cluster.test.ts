@@ -19,6 +19,17 @@ function remotePort(spec: SendSpec, options: ClusterOptions, family: 4 | 6): num
   throw new Error('no such port');
 }
 
+it.each(['pod:shop/client', 'node:node-2'])(
+  '%s calls a port that a cluster IP does not have: nobody answers',
+  (from) => {
+    const { outcome } = send({ from, to: '10.96.0.10:81/TCP', reply: true }, lb({}));
+    expect(outcome.kind).toBe('undecided');
+    expect(outcome.reason).toMatch(
+      /^node-[12] has no frontend 10\.96\.0\.10:81\/TCP, .* cluster IP of Service shop\/web/,
+    );
+  },
+);
+
 describe.each([
   [4, client],
   [6, client6],

@@ -1,20 +1,21 @@
 import type { RawObject } from '../k8s/raw.ts';
-import { formatAddress, tryParseAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
 import { formatL4Address } from '../net/endpoint.ts';
 import { protocolName } from '../net/protocol.ts';
 import { addressOf, isLoopback } from './kernel.ts';
 import type { PacketParts } from './packet-view.ts';
 import { listOf, type Raw, recordOf, recordsOf, textOf } from './raw-fields.ts';
 
-/**
- * What the kernel's own rules serve where Cilium does not replace kube-proxy: frontends of Services, by kube-proxy, and hostPorts, by the CNI's
- * port mapping. Which of them meet a packet is known, what they do with it is not modelled.
- */
-export class LeftToKubeProxy {
+const CLUSTER_IP = 'a cluster IP';
+
+/** Addresses and ports of Services and hostPorts as the objects name them, whoever serves them. */
+export class ServiceFrontends {
   /** Frontends with an address of their own, `10.96.0.1:80/TCP`, and what has them. */
   readonly #own = new Map<string, string>();
   /** Ports at every address of a node, `30080/TCP`. */
   readonly #onNodes = new Map<string, string>();
+  /** Cluster IPs, and the Service of each. */
+  readonly #clusterIps = new Map<string, string>();
 
   constructor(objects: Iterable<RawObject>) {
     for (const object of objects) {
@@ -23,8 +24,16 @@ export class LeftToKubeProxy {
     }
   }
 
-  /** Why a packet that reaches a node's kernel for its routing is not followed; undefined if no such rule is about it. */
-  reasonFor({ family, daddr, dport, protocol }: PacketParts, node: string, owns: boolean): string | undefined {
+  /** The Service that has a cluster IP: `Service shop/web`. */
+  ofClusterIp(address: IpAddress): string | undefined {
+    return this.#clusterIps.get(formatAddress(address));
+  }
+
+  /**
+   * Without kube-proxy replacement the kernel's own rules serve these, kube-proxy's and those of the CNI's port mapping. Which of them meet a
+   * packet is known, what they do with it is not modelled: why it is not followed; undefined if no such rule is about it.
+   */
+  leftToKubeProxy({ family, daddr, dport, protocol }: PacketParts, node: string, owns: boolean): string | undefined {
     const address = addressOf(family, daddr);
     const to = formatL4Address({ address, port: dport, protocol });
     const onNode = owns || isLoopback(address);
@@ -39,7 +48,7 @@ export class LeftToKubeProxy {
     const spec = recordOf(object, 'spec');
     const status = recordOf(recordOf(object, 'status'), 'loadBalancer');
     const addresses: [unknown, string][] = [
-      ...[spec['clusterIP'], ...listOf(spec, 'clusterIPs')].map((ip): [unknown, string] => [ip, 'a cluster IP']),
+      ...[spec['clusterIP'], ...listOf(spec, 'clusterIPs')].map((ip): [unknown, string] => [ip, CLUSTER_IP]),
       ...listOf(spec, 'externalIPs').map((ip): [unknown, string] => [ip, 'an external IP']),
       ...recordsOf(status, 'ingress').map(({ ip }): [unknown, string] => [ip, 'a load balancer address']),
     ];
@@ -49,6 +58,7 @@ export class LeftToKubeProxy {
         const address = typeof ip === 'string' ? tryParseAddress(ip) : undefined;
         if (address === undefined) continue;
         const host = address.family === 4 ? formatAddress(address) : `[${formatAddress(address)}]`;
+        if (kind === CLUSTER_IP) this.#clusterIps.set(formatAddress(address), name);
         this.#own.set(`${host}:${String(port['port'])}/${protocol}`, `${kind} of ${name}`);
       }
       if (typeof port['nodePort'] === 'number') {
