@@ -1,4 +1,4 @@
-import type { Hook, ReceiveOptions, Verdict } from '../datapath/index.ts';
+import { type Hook, proxyPortOfMark, type ReceiveOptions, type Verdict } from '../datapath/index.ts';
 import type { Trace, TraceEvent } from '../lb/trace.ts';
 import { formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
 
@@ -195,6 +195,8 @@ export class Walk {
     if (verdict.action === 'TC_ACT_REDIRECT' || hook === 'toNetdev') {
       return { frame, place: { at: 'network', from: node.topology } };
     }
+    const proxy = proxyPortOfMark(mark);
+    if (proxy !== 0) return { kind: 'undecided', reason: `the L7 proxy of ${node.name} takes it, at port ${proxy}` };
     return { frame, place: { at: 'stack', node, mark } };
   }
 

@@ -45,12 +45,12 @@ export function readConntrackTuple(packet: PacketBuffer, headers: Headers, tuple
 function readIcmp(packet: PacketBuffer, headers: Headers, tuple: CtTuple, w: number): number {
   const { family, l4 } = headers;
   if (headers.fragment) return -DropReason.INVALID;
-  if (!packet.has(l4, ICMP.SIZE)) return -DropReason.CT_INVALID_HDR;
+  if (!packet.has(l4 + ICMP.TYPE, 1)) return -DropReason.CT_INVALID_HDR;
   const type = packet.u8(l4 + ICMP.TYPE);
-  if (type === (family === 4 ? IcmpType.ECHO_REQUEST : Icmp6Type.ECHO_REQUEST)) {
-    tuple[2 * w] = packet.u16(l4 + ICMP.ID) << 16;
-  } else if (type === (family === 4 ? IcmpType.ECHO_REPLY : Icmp6Type.ECHO_REPLY)) {
-    tuple[2 * w] = packet.u16(l4 + ICMP.ID);
+  const request = type === (family === 4 ? IcmpType.ECHO_REQUEST : Icmp6Type.ECHO_REQUEST);
+  if (request || type === (family === 4 ? IcmpType.ECHO_REPLY : Icmp6Type.ECHO_REPLY)) {
+    if (!packet.has(l4 + ICMP.ID, 2)) return -DropReason.CT_INVALID_HDR;
+    tuple[2 * w] = packet.u16(l4 + ICMP.ID) << (request ? 16 : 0);
   } else if (family === 4 ? isError4(type) : isError6(type)) {
     tuple[2 * w + 1]! |= TupleFlag.RELATED;
   }

@@ -34,6 +34,10 @@ export const identityOfMark = (mark: number): number =>
 /** The mark of a packet for an L7 proxy: the port lies in it in network order. */
 export const proxyMark = (port: number): number => ((swap16(port) << 16) | MARK_TO_PROXY) >>> 0;
 
+/** The port in a mark of that kind, or 0. */
+export const proxyPortOfMark = (mark: number): number =>
+  (mark & Mark.MASK) === MARK_TO_PROXY ? swap16(mark >>> 16) : 0;
+
 export const isFromEgressProxy = (mark: number): boolean => (mark & Mark.MASK) === MARK_FROM_EGRESS_PROXY;
 
 /** How a packet leaves by an interface. */

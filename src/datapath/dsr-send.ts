@@ -11,6 +11,7 @@ import { maskWord } from '../net/cidr.ts';
 import type { HookContext } from './context.ts';
 import { answerTooBig } from './dsr-too-big.ts';
 import { encapsulate } from './encapsulate.ts';
+import { extractTuple } from './extract.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { send } from './send.ts';
@@ -118,13 +119,31 @@ function rssSource(f: NodeFamily, ctx: HookContext): void {
   }
 }
 
+/**
+ * Geneve needs the tuple for the tunnel's source port and reads it again from the translated packet; only for fragments that shows: the first
+ * one is remembered under its new address, a later one is looked up there. The tuple is in `ctx.other` then.
+ */
+function readAgain(f: NodeFamily, ctx: HookContext): number {
+  if (!ctx.headers.fragment) return 0;
+  return extractTuple(ctx.packet, ctx.headers, ctx.other, f.node.options.sctp, f.fragments);
+}
+
 function forwardGeneve(f: NodeFamily, ctx: HookContext): number {
-  const { headers, packet, service, tuple } = ctx;
+  const { headers, packet, service } = ctx;
+  // For IPv4 a tc program leaves the source port to the tunnel device.
+  if (f.family === 4 && ctx.xdp) {
+    const read = readAgain(f, ctx);
+    if (read !== 0) return read;
+  }
   packet.address(headers.l3 + f.destinationOffset, f.words, ctx.fibDestination, 0);
   const entry = f.tables.ipCache.lookup(ctx.fibDestination, 0);
   if (ctx.trace !== undefined) traceIpCache(f, ctx, ctx.fibDestination, entry);
   const endpoint = entry?.tunnelEndpoint;
   if (endpoint === undefined) return -DropReason.NO_TUNNEL_ENDPOINT;
+  if (f.family === 6) {
+    const read = readAgain(f, ctx);
+    if (read !== 0) return read;
+  }
   const carries = carriesService(ctx, headers.protocol);
   if (carries < 0) return carries;
   const option = carries === PRESENT ? (f.family === 4 ? DSR_GENEVE.SIZE4 : DSR_GENEVE.SIZE6) : 0;
@@ -133,6 +152,7 @@ function forwardGeneve(f: NodeFamily, ctx: HookContext): number {
   if (isTooBig(f, ipLength(f, ctx) + overhead)) return answerTooBig(f, ctx, overhead);
   if (option > 0) writeDsrGeneveOption(ctx.tunnelView, 0, f.words, service, 0, service[4]!);
   const w = f.words;
+  const tuple = headers.fragment && ctx.xdp ? ctx.other : ctx.tuple;
   const ports = tuple[2 * w]!;
   const hash = hashTuple(f.family, tuple, w, ports & 0xffff, ports >>> 16, headers.protocol, f.hashSeed);
   return encapsulate(f, ctx, endpoint, hash, option, f.family === 4);

@@ -11,8 +11,9 @@ import { type Cidr, maskWord } from '../net/cidr.ts';
 import { isRemoteNode } from '../node/identity.ts';
 import { FibResult, type Route } from '../node/tables.ts';
 import { Act, type HookContext, RedirectKind } from './context.ts';
-import { lookupConntrack } from './ct.ts';
+import { countFragment, lookupConntrack } from './ct.ts';
 import { extractTuple } from './extract.ts';
+import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { replaceSource } from './rev-dnat.ts';
 import { lookupRoute, writeMacs } from './send.ts';
@@ -26,7 +27,6 @@ const serviceAddress = new Uint32Array(4);
  */
 export function egress(f: NodeFamily, ctx: HookContext): number {
   const { options } = f.node;
-  if (ctx.isSnatDone) return Act.OK;
   const replied = translatePodReply(f, ctx);
   if (replied !== NOT_A_REPLY) return replied;
   if (options.mode === 'dsr' && !options.bpfMasquerade) return Act.OK;
@@ -118,7 +118,9 @@ function forwardOwn(f: NodeFamily, ctx: HookContext): number {
     const read = readNatTuple(packet, headers, other);
     if (read !== 0) return read;
   }
+  nat.ctStatus = -1;
   const failure = f.packetNat.forward(packet, headers, other, target, ctx.now, ctx.random);
+  if (nat.ctStatus >= 0) countFragment(f, ctx, MetricDirection.EGRESS);
   ctx.extError = nat.extErr;
   if (failure === -DropReason.NAT_NOT_NEEDED) {
     ctx.extError = 0;

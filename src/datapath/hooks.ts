@@ -2,6 +2,7 @@ import { LbtwinError } from '../errors.ts';
 import { ETH, EtherType } from '../net/headers.ts';
 import { DropReason, ForwardReason } from '../net/drop-reason.ts';
 import { Parse, readHeaders } from '../net/parse.ts';
+import { Protocol } from '../net/protocol.ts';
 import { Act, type HookContext, Transfer } from './context.ts';
 import { deliver } from './deliver.ts';
 import { egress } from './egress.ts';
@@ -58,14 +59,21 @@ function xdp(node: Node, ctx: HookContext): number {
   return node.options.nodePort ? nodePort(familyOf(node, ctx), ctx) : Act.OK;
 }
 
+/** The program at a device looks for neighbour solicitations in all ICMPv6, service or not. */
+const isIcmp6WithoutType = ({ packet, headers }: HookContext): boolean =>
+  headers.family === 6 && headers.protocol === Protocol.ICMPV6 && !packet.has(headers.l4, 1);
+
 /** tc ingress of a device facing the network, or of the tunnel device. */
 function ingress(node: Node, ctx: HookContext): number {
   node.metrics.count(ForwardReason.PLAINTEXT, MetricDirection.INGRESS, ctx.packet.length);
+  // Only programs that know tunnels ask what XDP did to the addresses.
+  if (node.hasTunnel && (ctx.transfer & Transfer.SNAT_DONE) !== 0) ctx.snatDone();
   const readable = read(node, ctx);
   if (readable === NOT_OURS) return Act.OK;
   if (readable < 0) return readable;
   const f = familyOf(node, ctx);
   if (f.family === 4 && !f.tracksFragments && ctx.headers.fragment) return -DropReason.FRAG_NOSUPPORT;
+  if (!ctx.overlay && isIcmp6WithoutType(ctx)) return -DropReason.INVALID;
   if (node.options.nodePort && (ctx.transfer & Transfer.NO_SERVICE) === 0) {
     const act = nodePort(f, ctx);
     if (act !== Act.OK || ctx.punt) return act;
@@ -73,12 +81,15 @@ function ingress(node: Node, ctx: HookContext): number {
   return deliver(f, ctx);
 }
 
-/** tc egress of a device facing the network. */
-function toNetdev(node: Node, ctx: HookContext): number {
+function leave(node: Node, ctx: HookContext): number {
   const readable = read(node, ctx);
   if (readable < 0) return readable;
-  const ours = node.options.nodePort && readable !== NOT_OURS;
-  const act = ours ? egress(familyOf(node, ctx), ctx) : Act.OK;
+  return readable === NOT_OURS ? Act.OK : egress(familyOf(node, ctx), ctx);
+}
+
+/** tc egress of a device facing the network. A packet whose source is translated already is not looked at. */
+function toNetdev(node: Node, ctx: HookContext): number {
+  const act = ctx.isSnatDone || !node.options.nodePort ? Act.OK : leave(node, ctx);
   if (act === Act.OK) node.metrics.count(ForwardReason.FORWARDED, MetricDirection.EGRESS, ctx.packet.length);
   return act;
 }

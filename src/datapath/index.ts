@@ -1,4 +1,13 @@
-export { Act, HookContext, identityMark, identityOfMark, Mark, RedirectKind, Transfer } from './context.ts';
+export {
+  Act,
+  HookContext,
+  identityMark,
+  identityOfMark,
+  Mark,
+  proxyPortOfMark,
+  RedirectKind,
+  Transfer,
+} from './context.ts';
 export * from './flow.ts';
 export { type Hook, HOOKS } from './hooks.ts';
 export * from './metrics.ts';

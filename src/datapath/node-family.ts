@@ -27,6 +27,8 @@ export class NodeFamily {
   readonly tables: NodeFamilyTables;
   readonly conntrack: Conntrack;
   readonly nat: Nat;
+  /** Whether the XDP program looks into requests that come encapsulated: where all DSR goes by Geneve. */
+  readonly looksInside: boolean;
   readonly fragments: FragmentPorts;
   /** Whether fragments are tracked. */
   readonly tracksFragments: boolean;
@@ -62,7 +64,8 @@ export class NodeFamily {
     this.tables = node.tables.of(family);
     this.conntrack = conntrack;
     this.nat = nat;
-    this.packetNat = new PacketNat(nat, options.defects);
+    this.packetNat = new PacketNat(nat, options.defects, options.sctp);
+    this.looksInside = family === 4 && options.mode === 'dsr' && options.dsrDispatch === 'geneve';
     this.tracksFragments = family === 4 ? options.ipv4Fragments : options.ipv6Fragments;
     this.fragments = this.tracksFragments ? new FragmentTracking(this.tables.fragments) : NO_FRAGMENTS;
     this.nodeAddress = wordsOrZero(family, family === 4 ? addresses.ipv4 : addresses.ipv6);

@@ -87,6 +87,8 @@ export class Node {
   readonly metrics: Metrics = new Metrics();
   readonly v4: NodeFamily;
   readonly v6: NodeFamily;
+  /** Whether there is a tunnel device: an overlay, or DSR by Geneve. */
+  readonly hasTunnel: boolean;
   /** The protocol of the node's tunnel: the overlay's, or Geneve where DSR goes by it. */
   readonly tunnelProtocol: TunnelProtocol;
   readonly #context = new HookContext();
@@ -99,11 +101,12 @@ export class Node {
       input.options?.directRoutingIfindex === undefined
         ? { ...options, directRoutingIfindex: this.addresses.ifindex }
         : options;
-    checkAddresses(this.options, this.addresses);
+    const geneve = options.mode !== 'snat' && options.dsrDispatch === 'geneve';
+    this.hasTunnel = options.tunnel !== undefined || geneve;
+    checkAddresses(this.hasTunnel, this.addresses);
     this.lb = input.lb ?? new LbMaps();
     this.tables = input.tables ?? new NodeTables();
-    this.tunnelProtocol =
-      options.tunnel ?? (options.mode !== 'snat' && options.dsrDispatch === 'geneve' ? 'geneve' : 'vxlan');
+    this.tunnelProtocol = options.tunnel ?? (geneve ? 'geneve' : 'vxlan');
     this.v4 = this.#family(4, input);
     this.v6 = this.#family(6, input);
   }
@@ -197,7 +200,7 @@ function checkPacket(hook: Hook, frame: Uint8Array, { now }: ReceiveOptions): vo
   }
 }
 
-function checkAddresses(options: DatapathOptions, addresses: NodeAddresses): void {
+function checkAddresses(hasTunnel: boolean, addresses: NodeAddresses): void {
   for (const [name, family] of FAMILIES) {
     const address = addresses[name];
     if (address === undefined || address.family === family) continue;
@@ -206,8 +209,7 @@ function checkAddresses(options: DatapathOptions, addresses: NodeAddresses): voi
       allowed: `an IPv${family} address`,
     });
   }
-  const tunnels = options.tunnel !== undefined || (options.mode !== 'snat' && options.dsrDispatch === 'geneve');
-  if (tunnels && addresses.ipv4 === undefined) {
+  if (hasTunnel && addresses.ipv4 === undefined) {
     throw new LbtwinError('missing-address', 'tunnels have no source address', {
       path: ['addresses', 'ipv4'],
       allowed: 'the IPv4 address of the tunnel endpoint',

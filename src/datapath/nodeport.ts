@@ -2,7 +2,6 @@ import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { CtBit } from '../conntrack/entry.ts';
 import { copyTuple, reverseTuple } from '../conntrack/tuple.ts';
 import { Use } from '../conntrack/use-log.ts';
-import { LbtwinError } from '../errors.ts';
 import {
   hasSourceRange,
   isForwardingModeDsr,
@@ -10,20 +9,23 @@ import {
   isL7LoadBalancer,
   isNat46x64,
   isRoutable,
+  l7ProxyPort,
 } from '../lb/layout.ts';
 import { sourceRangeAllows } from '../lb/lookup.ts';
 import { copyAddress } from '../net/address.ts';
 import { DropReason } from '../net/drop-reason.ts';
-import { ETH, EtherType, GENEVE, UDP } from '../net/headers.ts';
+import { ETH } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
-import { Act, type HookContext, Transfer } from './context.ts';
+import { Act, type HookContext, proxyMark, Transfer } from './context.ts';
 import { lookupConntrack } from './ct.ts';
 import { receiveDsr } from './dsr-receive.ts';
 import { forwardDsr } from './dsr-send.ts';
+import { encapsulatedRequest } from './encapsulated.ts';
 import { extractTuple } from './extract.ts';
 import { Program } from './flow-memory.ts';
 import { answerNoBackend } from './no-backend.ts';
 import type { NodeFamily } from './node-family.ts';
+import { notModelled } from './not-modelled.ts';
 import { reverseNat } from './reverse.ts';
 import { translateService } from './service-step.ts';
 import { forwardSnat } from './snat-send.ts';
@@ -36,6 +38,10 @@ import { traceCreated, traceDecision, traceEndpoint, traceNeighbour } from './tr
 export function nodePort(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers, tuple } = ctx;
   const { options } = f.node;
+  if (f.looksInside && ctx.xdp) {
+    const act = encapsulatedRequest(f, ctx);
+    if (act !== undefined) return act;
+  }
   const extracted = extractTuple(packet, headers, tuple, options.sctp, f.fragments);
   if (extracted !== 0) {
     if (extracted === -DropReason.UNSUPP_SERVICE_PROTO) return withoutService(f, ctx, false);
@@ -45,8 +51,7 @@ export function nodePort(f: NodeFamily, ctx: HookContext): number {
   }
   const w = f.words;
   const port = tuple[2 * w]! & 0xffff;
-  const found = !isEncapsulatedRequest(f, ctx) && f.service.find(tuple, ctx.trace);
-  return found ? rememberedRequest(f, ctx, port) : withoutService(f, ctx, true);
+  return f.service.find(tuple, ctx.trace) ? rememberedRequest(f, ctx, port) : withoutService(f, ctx, true);
 }
 
 function rememberedRequest(f: NodeFamily, ctx: HookContext, port: number): number {
@@ -55,25 +60,6 @@ function rememberedRequest(f: NodeFamily, ctx: HookContext, port: number): numbe
   const act = request(f, ctx, port);
   memory.learn(ctx, act);
   return act;
-}
-
-/**
- * Where DSR goes by Geneve, the XDP program means to balance the inner packet of a request that comes encapsulated, but takes
- * the outer packet's ports for the inner's: it finds no service, and the packet goes up unseen (docs/fidelity.md).
- */
-function isEncapsulatedRequest(f: NodeFamily, ctx: HookContext): boolean {
-  const { options } = f.node;
-  const { packet, headers } = ctx;
-  if (!ctx.xdp || options.mode === 'snat' || options.dsrDispatch !== 'geneve') return false;
-  if (headers.protocol !== Protocol.UDP || headers.laterFragment) return false;
-  const geneve = headers.l4 + UDP.SIZE;
-  if (!packet.has(geneve, GENEVE.SIZE + ETH.SIZE)) return false;
-  return (
-    packet.u16(headers.l4 + UDP.DST_PORT) === options.tunnelPort &&
-    packet.u16(headers.l4 + UDP.CHECKSUM) === 0 &&
-    packet.u8(geneve) === 0 &&
-    packet.u16(geneve + GENEVE.PROTOCOL) === EtherType.TRANSPARENT_BRIDGING
-  );
 }
 
 function usesDsr(f: NodeFamily, protocol: number, flags: number): boolean {
@@ -100,8 +86,9 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
   if (!allowed) return -DropReason.NOT_IN_SRC_RANGE;
   if (ctx.trace !== undefined) traceDecision(ctx, 'routable', isRoutable(flags));
   if (!isRoutable(flags)) return -DropReason.IS_CLUSTER_IP;
-  if (isL7LoadBalancer(flags, services.union(row))) return toProxy(ctx);
-  if (isNat46x64(flags)) throw notModelled('NAT46/64 services');
+  const union = services.union(row);
+  if (f.node.options.l7 && isL7LoadBalancer(flags, union)) return toProxy(ctx, l7ProxyPort(union));
+  if (isNat46x64(flags)) throw notModelled('NAT46/64 services', 'services without them');
   copyAddress(service, 0, tuple, 0, w);
   service[4] = port;
   const dsr = usesDsr(f, headers.protocol, flags);
@@ -132,14 +119,13 @@ function request(f: NodeFamily, ctx: HookContext, port: number): number {
   return forwardSnat(f, ctx);
 }
 
-/** The XDP program leaves the way to the proxy to tc; the way itself is not part of the twin. */
-function toProxy(ctx: HookContext): number {
+/** An L7 service's packets are for a proxy on this node: the XDP program leaves that to tc, which gives them to the kernel with the proxy's mark. */
+function toProxy(ctx: HookContext, port: number): number {
   if (ctx.xdp) return Act.OK;
-  throw notModelled('redirection to the L7 proxy');
-}
-
-function notModelled(what: string): LbtwinError {
-  return new LbtwinError('not-modelled', `${what} are not part of the twin`, { allowed: 'services without them' });
+  ctx.mark = proxyMark(port);
+  ctx.punt = true;
+  if (ctx.trace !== undefined) traceDecision(ctx, 'proxy', { port });
+  return Act.OK;
 }
 
 /** The entry by which replies are recognised: an egress entry of the backend's connection, marked node-port. */
@@ -183,7 +169,6 @@ function withoutService(f: NodeFamily, ctx: HookContext, isServiceProtocol: bool
       const received = receiveDsr(f, ctx);
       if (received !== 0) return received < 0 ? received : Act.OK;
     }
-    if (options.mode === 'dsr' && !options.bpfMasquerade) return Act.OK;
   }
   if (!isServiceProtocol && !options.bpfMasquerade) return Act.OK;
   return reverseNat(f, ctx, isServiceProtocol);

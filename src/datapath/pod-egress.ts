@@ -97,7 +97,9 @@ function track(p: PodFamily, ctx: HookContext, pod: PodInterface, proxyPort: num
     if (failure !== 0) return failure;
     if (ctx.trace !== undefined) traceCreated(f, ctx, tuple);
   } else if (f.node.options.nodePort && status === CtStatus.REPLY && (state.bits & CtBit.NODE_PORT) !== 0) {
-    return replyOfService(f, ctx);
+    const sent = replyOfService(f, ctx);
+    // The program that it is handed to has nothing else for it.
+    return sent === Act.OK ? -DropReason.NAT_NO_MAPPING : sent;
   }
   if (proxyPort > 0) {
     ctx.mark = proxyMark(proxyPort);

@@ -1,15 +1,18 @@
 import { CtDir, CtScope, CtStatus, CtType } from '../conntrack/kinds.ts';
 import { DropReason } from '../net/drop-reason.ts';
+import { hashTuple } from '../hash/tuple.ts';
 import { readNatTuple } from '../nat/packet.ts';
+import { ReservedIdentity } from '../node/identity.ts';
 import { Act, type HookContext } from './context.ts';
-import { lookupConntrack } from './ct.ts';
+import { countFragment, lookupConntrack } from './ct.ts';
+import { encapsulate } from './encapsulate.ts';
 import { extractTuple } from './extract.ts';
 import { Program } from './flow-memory.ts';
 import { MetricDirection } from './metrics.ts';
 import type { NodeFamily } from './node-family.ts';
 import { translateReply } from './rev-dnat.ts';
 import { passTtl, send } from './send.ts';
-import { traceNat, traceUnSnat } from './trace.ts';
+import { traceIpCache, traceNat, traceUnSnat } from './trace.ts';
 
 /**
  * A packet that may be a reply: its destination is translated back to the client whose flow went out under an address of the node,
@@ -75,7 +78,9 @@ function readReverse(f: NodeFamily, ctx: HookContext): number {
     const read = readNatTuple(packet, headers, other);
     if (read !== 0) return read;
   }
+  nat.ctStatus = -1;
   const failure = f.packetNat.reverse(packet, headers, other, f.target, ctx.now);
+  if (nat.ctStatus >= 0) countFragment(f, ctx, MetricDirection.INGRESS);
   ctx.extError = nat.extErr;
   if (ctx.trace !== undefined && failure !== -DropReason.NAT_NOT_NEEDED) {
     if (failure === 0) traceUnSnat(f, ctx, other);
@@ -89,12 +94,31 @@ function reply4(f: NodeFamily, ctx: HookContext): number {
   const translated = translateReply(f, ctx, ctx.state.revNatIndex);
   if (translated !== 0) return translated;
   const passed = passTtl(f, ctx);
-  return passed !== 0 ? passed : send(f, ctx, ctx.headers.l3, true);
+  return passed !== 0 ? passed : toClient(f, ctx);
 }
 
 function reply6(f: NodeFamily, ctx: HookContext): number {
   const passed = passTtl(f, ctx);
   if (passed !== 0) return passed;
   const translated = translateReply(f, ctx, ctx.state.revNatIndex);
-  return translated !== 0 ? translated : send(f, ctx, ctx.headers.l3, true);
+  return translated !== 0 ? translated : toClient(f, ctx);
+}
+
+/** To the client: by the overlay if it is a pod of another node, with this node as the sender; else by its route. */
+function toClient(f: NodeFamily, ctx: HookContext): number {
+  const { packet, headers, tuple } = ctx;
+  ctx.snatDone();
+  if (f.node.options.tunnel !== undefined) {
+    // The reply's tuple: its destination comes first.
+    const remote = f.tables.ipCache.lookup(tuple, 0);
+    if (ctx.trace !== undefined) traceIpCache(f, ctx, tuple, remote);
+    if (remote?.tunnelEndpoint !== undefined && remote.skipTunnel !== true) {
+      const w = f.words;
+      const ports = tuple[2 * w]!;
+      packet.address(headers.l3 + f.sourceOffset, w, ctx.fibSource, 0);
+      const hash = hashTuple(f.family, ctx.fibSource, 0, ports & 0xffff, ports >>> 16, headers.protocol, f.hashSeed);
+      return encapsulate(f, ctx, remote.tunnelEndpoint, hash, 0, false, ReservedIdentity.REMOTE_NODE);
+    }
+  }
+  return send(f, ctx, headers.l3, true);
 }

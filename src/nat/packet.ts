@@ -72,15 +72,18 @@ export type NatDefects = Pick<Defects, 'natIcmp4OuterChecksum' | 'natIcmp4ShortT
 export class PacketNat {
   readonly nat: Nat;
   readonly #defects: NatDefects;
+  readonly #sctp: boolean = true;
   readonly #w: number = 1;
   readonly #echoTarget: SnatTarget;
   readonly #inner = new Headers();
   readonly #innerTuple: CtTuple;
   #innerPortOffset = 0;
 
-  constructor(nat: Nat, defects: NatDefects = ALL_DEFECTS) {
+  /** @param sctp whether the programs know SCTP; without, it is one of the protocols that have no ports (`enable-sctp`) */
+  constructor(nat: Nat, defects: NatDefects = ALL_DEFECTS, sctp = true) {
     this.nat = nat;
     this.#defects = defects;
+    this.#sctp = sctp;
     this.#w = wordsOf(nat.family);
     this.#echoTarget = new SnatTarget(nat.family);
     this.#echoTarget.setRange(0, 65_535);
@@ -101,7 +104,7 @@ export class PacketNat {
     let effective = target;
     let portOffset = 0;
     setTupleFlags(tuple, this.#w, TupleFlag.OUT);
-    if (hasPorts(protocol)) {
+    if (this.#hasPorts(protocol)) {
       const sport = tuple[2 * this.#w]! & 0xffff;
       if (sport < target.minEgress && !target.fromLocalEndpoint) return -DropReason.NAT_NOT_NEEDED;
     } else if (protocol === icmpOf(family)) {
@@ -131,7 +134,7 @@ export class PacketNat {
     const { family, l4, protocol } = headers;
     let portOffset = 2;
     setTupleFlags(tuple, this.#w, TupleFlag.IN);
-    if (hasPorts(protocol)) {
+    if (this.#hasPorts(protocol)) {
       const dport = tuple[2 * this.#w]! >>> 16;
       if (dport < target.minPort || dport > target.maxPort) return -DropReason.NAT_NOT_NEEDED;
     } else if (protocol === icmpOf(family)) {
@@ -150,6 +153,10 @@ export class PacketNat {
     const failure = nat.reverse(tuple, flags, packet.length, now);
     if (failure !== 0) return failure;
     return this.#translate(packet, headers, destinationOffset(family), portOffset);
+  }
+
+  #hasPorts(protocol: number): boolean {
+    return hasPorts(protocol) && (this.#sctp || protocol !== Protocol.SCTP);
   }
 
   #translate(packet: PacketBuffer, headers: Headers, addressOffset: number, portOffset: number): number {
@@ -199,7 +206,7 @@ export class PacketNat {
     packet.address(at + sourceOffset(family), w, tuple, 0);
     packet.address(at + destinationOffset(family), w, tuple, w);
     tuple[2 * w + 1] = (protocol << 8) | flags;
-    if (hasPorts(protocol)) {
+    if (this.#hasPorts(protocol)) {
       if (!packet.has(l4, 4)) return -DropReason.INVALID;
       setTuplePorts(tuple, w, packet.u16(l4 + 2), packet.u16(l4));
       this.#innerPortOffset = outgoing ? 2 : 0;

@@ -126,11 +126,18 @@ export function writeDsrGeneveOption(
   return size;
 }
 
-/** Reads the option back from a tunnel's options; true if the first one is it, as `readDsrOption` fills `out`. */
+const room = new Uint8Array(DSR_GENEVE.SIZE6);
+const view = new DataView(room.buffer);
+
+/**
+ * Reads the option back from a tunnel's options; true if the first one is it, as `readDsrOption` fills `out`. The program has room for just
+ * this option: of longer ones the kernel gives it nothing, shorter ones are followed by zeros.
+ */
 export function readDsrGeneveOption(options: Uint8Array, words: number, out: Uint32Array): boolean {
   const size = words === 1 ? DSR_GENEVE.SIZE4 : DSR_GENEVE.SIZE6;
-  if (options.length < size) return false;
-  const view = new DataView(options.buffer, options.byteOffset, options.byteLength);
+  if (options.length === 0 || options.length > size) return false;
+  room.fill(0);
+  room.set(options);
   if (view.getUint16(0) !== DSR_GENEVE.CLASS || view.getUint8(2) !== DSR_GENEVE.TYPE) return false;
   for (let i = 0; i < words; i++) out[i] = view.getUint32(4 + 4 * i);
   out[4] = view.getUint16(4 + 4 * words);

@@ -163,6 +163,24 @@ describe('from inside', () => {
     expect(six.outcome.sourceSeen).toBe('[fd00:10:0:1::11]:40000');
   });
 
+  it('an L7 service ends at the proxy of the node where it is met first', () => {
+    const redirect = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumEnvoyConfig',
+      metadata: { name: 'to-proxy', namespace: 'shop' },
+      spec: {
+        services: [{ name: 'web', namespace: 'shop', ports: [80] }],
+        resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', name: 'listener' }],
+      },
+    };
+    const options = lb({}, { envoyConfig: { enabled: true } });
+    for (const from of ['pod:shop/client', client.from]) {
+      const { outcome, hops } = send({ ...client, from }, options, [...shop(), redirect]);
+      expect(outcome).toMatchObject({ kind: 'undecided', reason: expect.stringContaining('L7 proxy of node-1') });
+      expect(hops.every(({ node }) => node === 'node-1')).toBe(true);
+    }
+  });
+
   it('no backend: the call fails', () => {
     const { outcome } = send({ from: 'pod:shop/client', to: '10.96.0.10:80/TCP' }, lb({}), shop({}, []));
     expect(outcome).toMatchObject({ kind: 'socketError', errno: 'EHOSTUNREACH' });

@@ -6,6 +6,7 @@ import {
   parseAddress,
   parseCidr,
   Protocol,
+  ServiceFlag,
   type Verdict,
 } from '../../src/index.ts';
 import { frame, GuardedBuffer, makeNode, WORLD } from './world.ts';
@@ -141,12 +142,12 @@ describe('configurations that cannot be', () => {
   it('a random word that nobody gives is an error, and so is a service that is not modelled', () => {
     const node = makeNode();
     expect(() => node.receive('xdp', frame(client, frontend, { sport: 1 }), { now: 1 })).toThrow(/random word/);
-    const l7 = makeNode({ flags: 0x0400 });
-    for (const [key, value] of l7.lb.v4.services.entries()) l7.lb.v4.services.set(key, { ...value, union: 0x1234 });
-    expect(l7.receive('xdp', plain4, { now: 1 })).toMatchObject({ action: 'XDP_PASS' });
-    expect(() => l7.receive('fromNetdev', plain4, { now: 1 })).toThrow(
-      expect.objectContaining({ code: 'not-modelled' }),
-    );
+    const translated = makeNode({ flags: ServiceFlag.NAT_46X64 });
+    for (const hook of ['xdp', 'fromNetdev'] as const) {
+      expect(() => translated.receive(hook, plain4, { now: 1 })).toThrow(
+        expect.objectContaining({ code: 'not-modelled' }),
+      );
+    }
   });
 });
 

@@ -16,6 +16,8 @@ import {
   ServiceFlag,
   TcpFlag,
   type TraceEvent,
+  tupleOf,
+  TupleFlag,
   u64,
   type Verdict,
 } from '../../src/index.ts';
@@ -194,8 +196,18 @@ describe.each(FAMILIES)('pods, IPv%i', (family) => {
     const entered = node.receive('podPolicy', arrived.frame!, { now: 1000, pod: POD });
     expect(entered.redirect?.ifindex).toBe(12);
     const back = send(node, answer(entered.frame!));
-    expect(back.redirect?.ifindex).toBe(2);
+    expect(back).toMatchObject({ redirect: { ifindex: 2 }, mark: 0x300 });
     expect(ends(back.frame)).toBe(`${names.frontend} 80 > ${names.client} 40000`);
+    // Without the entry that the request left at the device nobody knows the service.
+    const entries = [...node.of(family).conntrack.entries()];
+    for (const entry of entries) {
+      if (entry.flags !== TupleFlag.OUT || entry.protocol !== Protocol.TCP) continue;
+      const [from, to] = [parseAddress(entry.saddr), parseAddress(entry.daddr)];
+      const key = tupleOf(from, to, entry.sport, entry.dport, entry.protocol, entry.flags);
+      node.of(family).conntrack.tcp.delete(key);
+    }
+    const lost = send(node, answer(entered.frame!, { tcpFlags: TcpFlag.ACK }));
+    expect(lost.drop).toMatchObject({ name: 'NAT_NO_MAPPING', direction: 'egress' });
   });
 
   it('pods of other nodes are reached by the overlay, with the identity as its key', () => {
