@@ -1,16 +1,15 @@
 import { Use, USE_BY_PODS, USE_WORDS, UseLog } from '../conntrack/use-log.ts';
 import { copyAddress, storeAddress } from '../net/address.ts';
-import { csumApply, csumDiff16, csumDiff32, l4ChecksumOffset, replaceL4Checksum } from '../net/checksum.ts';
 import type { FrameSpec } from '../net/frame.ts';
-import { ETH, IPV4, IPV6, TCP, TcpFlag, UDP } from '../net/headers.ts';
-import type { PacketBuffer } from '../net/packet-buffer.ts';
-import type { Headers } from '../net/parse.ts';
+import { ETH, TCP, TcpFlag, UDP } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import { ZERO_MAC } from '../node/mac.ts';
 import type { HookContext } from './context.ts';
+import { FlowHeaders } from './flow-headers.ts';
 import {
   FlowRecords,
   FlowWord,
+  isPushed,
   packOutcome,
   ttlOf,
   type TranslatedFlow,
@@ -48,24 +47,15 @@ export class FlowMemory {
   readonly #f: NodeFamily;
   readonly #enabled: boolean = false;
   readonly #w: number = 1;
-  readonly #headerLength: number = 0;
   readonly #keepsSyn: boolean = false;
-  readonly #ttlOffset: number = 0;
-  /** Of the word of the IP header that has the length. */
-  readonly #lengthOffset: number = 0;
   readonly #records: FlowRecords;
+  readonly #headers: FlowHeaders;
   /** Words: addresses, ports, MAC addresses, protocol with program and `Transfer` bits, interface. */
   readonly #key: Uint32Array;
   /** Interfaces of pods by record; part of the key. */
   #pods: (PodInterface | undefined)[] = [];
-  /** The packet in hand before its program: where its record is or comes, TTL, length word, checksums and extent. */
+  /** Where the record of the packet in hand is or comes. */
   #at = -1;
-  #ttl = 0;
-  #lengthWord = 0;
-  #l3Checksum = 0;
-  #l4Checksum = 0;
-  #head = 0;
-  #length = 0;
   #wasted = 0;
   #hitsBefore = 0;
   #displaced = 0;
@@ -75,12 +65,10 @@ export class FlowMemory {
     this.#f = f;
     this.#w = f.words;
     this.#keepsSyn = f.node.options.mode !== 'snat';
-    this.#headerLength = f.family === 4 ? IPV4.SIZE : IPV6.SIZE;
-    this.#ttlOffset = f.family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT;
-    this.#lengthOffset = f.family === 4 ? 0 : IPV6.PAYLOAD_LENGTH;
     const changing = 2 * f.words + 4;
     this.#key = new Uint32Array(changing + 2);
     this.#records = new FlowRecords(f.words, this.#key.length, changing);
+    this.#headers = new FlowHeaders(f, this.#records);
     const { conntrack, nat, pods } = f;
     // Tables that something else watches, or that do not belong together, are not for us.
     if (conntrack.log !== undefined || nat.log !== undefined || nat.conntrack !== conntrack) return;
@@ -112,9 +100,10 @@ export class FlowMemory {
     if (records.size === 0) this.#resize(FIRST_FLOWS);
     const at = records.place(this.#key);
     this.#at = at;
-    this.#lengthWord = ctx.packet.u32(ctx.headers.l3 + this.#lengthOffset);
+    const headers = this.#headers;
+    headers.lengthWord = ctx.packet.u32(ctx.headers.l3 + headers.lengthOffset);
     if (records.found && this.#isAsLearned(at, ctx.pod)) return true;
-    this.#watch(ctx);
+    headers.watch(ctx);
     this.log.begin();
     return false;
   }
@@ -125,7 +114,7 @@ export class FlowMemory {
     const { packet, headers } = ctx;
     const flags = headers.protocol === Protocol.TCP ? packet.u8(headers.l4 + TCP.FLAGS) : 0;
     this.#useAll(at, ctx, flags, packet.length, packet.u32(ETH.SRC) | 0, packet.u16(ETH.SRC + 4));
-    this.#rewrite(packet, headers, at);
+    this.#headers.rewrite(packet, headers, at);
     return this.#decide(at, ctx);
   }
 
@@ -148,9 +137,9 @@ export class FlowMemory {
     key[2 * w + 3] = (sourceMac.high << 16) | sourceMac.low;
     key[2 * w + 4] = (ctx.transfer << 16) | (flow.protocol << 8) | program;
     key[2 * w + 5] = ctx.ifindex;
-    this.#ttl = ttl;
+    this.#headers.ttl = ttl;
     const at = records.place(key);
-    if (!records.found || records.words[at + FlowWord.INSERTED] !== 0) return false;
+    if (!records.found || records.words[at + FlowWord.ADDED] !== 0) return false;
     if (!this.#isAsLearned(at, ctx.pod)) return false;
     this.#at = at;
     return true;
@@ -188,49 +177,19 @@ export class FlowMemory {
   #decide(at: number, ctx: HookContext): number {
     const { words, route } = this.#records;
     const w = this.#w;
-    ctx.inserted = words[at + FlowWord.INSERTED]!;
+    const outcome = words[at + FlowWord.OUTCOME]!;
+    const added = words[at + FlowWord.ADDED]!;
+    if (added !== 0) {
+      if (isPushed(outcome)) ctx.pushed = added;
+      else ctx.inserted = added;
+    }
     ctx.mark = words[at + FlowWord.MARK]!;
     ctx.redirectIfindex = words[at + FlowWord.REDIRECT_IFINDEX]!;
     ctx.fibFamily = this.#f.family;
     ctx.fibIfindex = words[at + FlowWord.FIB_IFINDEX]!;
     copyAddress(ctx.fibSource, 0, words, at + route, w);
     copyAddress(ctx.fibDestination, 0, words, at + route + w, w);
-    return unpackOutcome(ctx, words[at + FlowWord.OUTCOME]!);
-  }
-
-  /** On the view itself: a dozen calls for a few bytes each would take longer than the rest. */
-  #rewrite(packet: PacketBuffer, headers: Headers, at: number): void {
-    const { view, head } = packet;
-    const f = this.#f;
-    const w = this.#w;
-    const { words, after } = this.#records;
-    const l3 = head + headers.l3;
-    const l4 = head + headers.l4;
-    const to = at + after;
-    const ttl = l3 + this.#ttlOffset;
-    view.setUint8(ttl, view.getUint8(ttl) - ttlOf(words[at + FlowWord.OUTCOME]!));
-    if (f.family === 4) {
-      const checksum = l3 + IPV4.CHECKSUM;
-      view.setUint16(checksum, csumApply(view.getUint16(checksum), words[at + FlowWord.L3_CHANGE]!));
-    }
-    replaceL4Checksum(packet, headers.l4, headers.protocol, words[at + FlowWord.L4_CHANGE]!);
-    packet.setAddress(headers.l3 + f.destinationOffset, w, words, to);
-    packet.setAddress(headers.l3 + f.sourceOffset, w, words, to + w);
-    view.setUint32(l4, words[to + 2 * w]!);
-    view.setUint32(head + ETH.DST, words[to + 2 * w + 1]!);
-    view.setUint32(head + ETH.DST + 4, words[to + 2 * w + 2]!);
-    view.setUint32(head + ETH.DST + 8, words[to + 2 * w + 3]!);
-    const inserted = words[at + FlowWord.INSERTED]!;
-    if (inserted !== 0) this.#insert(packet, headers, at + this.#records.inserted, inserted);
-  }
-
-  #insert(packet: PacketBuffer, headers: Headers, from: number, bytes: number): void {
-    const { words } = this.#records;
-    const to = headers.l3 + this.#headerLength;
-    // Signed words: V8 may pass an unsigned one as an object on the heap.
-    packet.setU32(headers.l3 + this.#lengthOffset, words[from + 1]! | 0);
-    packet.makeRoom(to, bytes);
-    for (let i = 0; 4 * i < bytes; i++) packet.setU32(to + 4 * i, words[from + 2 + i]! | 0);
+    return unpackOutcome(ctx, outcome);
   }
 
   /** What the program, watched since `knows`, did with the packet. What comes behind it is not remembered. */
@@ -239,15 +198,14 @@ export class FlowMemory {
     const { log } = this;
     this.idle();
     if (at < 0 || log.spoiled || act < 0 || !isPlain(ctx)) return;
-    const { packet, headers, inserted } = ctx;
-    if (packet.head !== this.#head - inserted || packet.length !== this.#length + inserted) return;
-    const hops = this.#ttl - packet.u8(headers.l3 + this.#ttlOffset);
-    const outcome = packOutcome(ctx, act, log.count, hops);
+    const headers = this.#headers;
+    const added = headers.added(ctx);
+    if (added < 0) return;
+    const outcome = packOutcome(ctx, act, log.count, headers.hops(ctx));
     if (outcome < 0 || !this.#takes(at)) return;
-    const { words, after, route, uses, stride, inserted: insertedAt } = this.#records;
+    const { words, route, uses, stride } = this.#records;
     const w = this.#w;
     for (let i = 0; i < this.#key.length; i++) words[at + FlowWord.KEY + i] = this.#key[i]!;
-    this.#readWords(ctx, inserted, words, at + after);
     copyAddress(words, at + route, ctx.fibSource, 0, w);
     copyAddress(words, at + route + w, ctx.fibDestination, 0, w);
     for (let i = 0; i < log.count * USE_WORDS; i++) words[at + uses + i] = log.uses[i]!;
@@ -255,15 +213,8 @@ export class FlowMemory {
     words[at + FlowWord.MARK] = ctx.mark;
     words[at + FlowWord.REDIRECT_IFINDEX] = ctx.redirectIfindex;
     words[at + FlowWord.FIB_IFINDEX] = ctx.fibIfindex;
-    words[at + FlowWord.INSERTED] = inserted;
-    words[at + insertedAt] = this.#lengthWord;
-    words[at + insertedAt + 1] = packet.u32(headers.l3 + this.#lengthOffset);
-    for (let i = 0; 4 * i < inserted; i++) {
-      words[at + insertedAt + 2 + i] = packet.u32(headers.l3 + this.#headerLength + 4 * i);
-    }
-    this.#sumUp(at, hops);
     if (ctx.pod !== undefined) this.#pods[at / stride] = ctx.pod;
-    words[at + FlowWord.OUTCOME] = this.#explains(ctx, at) ? outcome : 0;
+    words[at + FlowWord.OUTCOME] = headers.learn(ctx, at, added) ? outcome : 0;
   }
 
   /** Fills the key; false for packets that are looked at more closely than it tells. */
@@ -274,7 +225,7 @@ export class FlowMemory {
     if (ctx.mark !== 0 || ctx.overlay) return false;
     // A caller's own bits beside those of `Transfer` have no place in the key.
     if ((ctx.transfer & ~TRANSFER_BITS) !== 0) return false;
-    if (headers.fragment || headers.headerLength !== this.#headerLength) return false;
+    if (headers.fragment || headers.headerLength !== this.#headers.headerLength) return false;
     if (protocol === Protocol.TCP) {
       if (!packet.has(l4, TCP.SIZE)) return false;
       const flags = packet.u8(l4 + TCP.FLAGS);
@@ -285,26 +236,15 @@ export class FlowMemory {
         kind |= SYN;
       }
     } else if (protocol !== Protocol.UDP || !packet.has(l4, UDP.SIZE)) return false;
-    this.#ttl = packet.u8(l3 + this.#ttlOffset);
+    const ttl = packet.u8(l3 + this.#headers.ttlOffset);
     // The last hop's packets expire.
-    if (this.#ttl <= 1) return false;
+    if (ttl <= 1) return false;
     const key = this.#key;
-    this.#readWords(ctx, 0, key, 0);
+    this.#headers.ttl = ttl;
+    this.#headers.readWords(ctx, 0, key, 0);
     key[2 * this.#w + 4] = kind;
     key[2 * this.#w + 5] = ctx.ifindex;
     return true;
-  }
-
-  /** The words of a packet that become others: destination, source, ports (`inserted` bytes later), MAC addresses. */
-  #readWords({ packet, headers }: HookContext, inserted: number, to: Uint32Array, at: number): void {
-    const f = this.#f;
-    const w = this.#w;
-    packet.address(headers.l3 + f.destinationOffset, w, to, at);
-    packet.address(headers.l3 + f.sourceOffset, w, to, at + w);
-    to[at + 2 * w] = packet.u32(headers.l4 + inserted);
-    to[at + 2 * w + 1] = packet.u32(ETH.DST);
-    to[at + 2 * w + 2] = packet.u32(ETH.DST + 4);
-    to[at + 2 * w + 3] = packet.u32(ETH.DST + 8);
   }
 
   #isAsLearned(at: number, pod: PodInterface | undefined): boolean {
@@ -312,9 +252,9 @@ export class FlowMemory {
     if (words[at + FlowWord.CHANGES] !== this.#changes()) return false;
     if (pod !== undefined && this.#pods[at / stride] !== pod) return false;
     // A pod's packet may pass two hops of the node: its own, and one back to a proxy.
-    if (this.#ttl <= ttlOf(words[at + FlowWord.OUTCOME]!)) return false;
-    // An inserted option goes with one length of packet.
-    if (words[at + FlowWord.INSERTED] !== 0 && words[at + inserted] !== this.#lengthWord) return false;
+    if (this.#headers.ttl <= ttlOf(words[at + FlowWord.OUTCOME]!)) return false;
+    // What is added goes with one length of packet.
+    if (words[at + FlowWord.ADDED] !== 0 && words[at + inserted] !== this.#headers.lengthWord) return false;
     for (let i = usesOf(words[at + FlowWord.OUTCOME]!), use = at + uses; i > 0; i--, use += USE_WORDS) {
       const kind = words[use]!;
       if ((kind & Use.MASK) > Use.CT_READ) continue;
@@ -332,14 +272,6 @@ export class FlowMemory {
     const places = tables.endpoints.changes + tables.routes.changes + tables.ipCache.changes;
     const flows = tables.neighbours.changes + conntrack.tcp.changes + conntrack.any.changes + nat.table.changes;
     return (services + rules + places + flows) >>> 0;
-  }
-
-  #watch({ packet, headers }: HookContext): void {
-    const { l3, l4, protocol } = headers;
-    this.#head = packet.head;
-    this.#length = packet.length;
-    this.#l3Checksum = packet.u16(l3 + IPV4.CHECKSUM);
-    this.#l4Checksum = packet.u16(l4 + l4ChecksumOffset(protocol));
   }
 
   #use(
@@ -364,42 +296,6 @@ export class FlowMemory {
         conntrack.repeat(kind, row, flags, length, ctx.now);
       }
     }
-  }
-
-  /** The changes of the checksums: what the programs' own steps add up to. */
-  #sumUp(at: number, hops: number): void {
-    const { words, after, inserted } = this.#records;
-    const addresses = 2 * this.#w;
-    const from = at + FlowWord.KEY;
-    const to = at + after;
-    let sum = 0;
-    for (let i = 0; i < addresses; i++) {
-      if (words[from + i] !== words[to + i]) sum += csumDiff32(words[from + i]!, words[to + i]!);
-    }
-    const ports = words[from + addresses]!;
-    const newPorts = words[to + addresses]!;
-    words[at + FlowWord.L4_CHANGE] = ports === newPorts ? sum : sum + csumDiff32(ports, newPorts);
-    if (hops !== 0) sum += csumDiff16(this.#ttl << 8, (this.#ttl - hops) << 8);
-    const bytes = words[at + FlowWord.INSERTED]!;
-    const option = at + inserted;
-    if (bytes !== 0) sum += csumDiff32(words[option]!, words[option + 1]!);
-    for (let i = 0; 4 * i < bytes; i++) sum += csumDiff32(0, words[option + 2 + i]!);
-    // Steps that come to nothing, such as an address becoming itself, still make a checksum of 0xffff one of 0: a sum carried around.
-    words[at + FlowWord.L3_CHANGE] = sum + 0xffff;
-  }
-
-  /** Whether a record gives the packet the checksums that its program gave it. One that changes nothing is not of use. */
-  #explains({ packet, headers, inserted }: HookContext, at: number): boolean {
-    const { words } = this.#records;
-    const l3 = words[at + FlowWord.L3_CHANGE]!;
-    const l4 = words[at + FlowWord.L4_CHANGE]!;
-    if (l4 === 0) return false;
-    const v4 = this.#f.family === 4;
-    if (v4 && packet.u16(headers.l3 + IPV4.CHECKSUM) !== csumApply(this.#l3Checksum, l3)) return false;
-    const udp = headers.protocol === Protocol.UDP;
-    const changed = csumApply(this.#l4Checksum, l4);
-    const expected = udp && this.#l4Checksum === 0 ? 0 : udp && changed === 0 ? 0xffff : changed;
-    return packet.u16(headers.l4 + inserted + l4ChecksumOffset(headers.protocol)) === expected;
   }
 
   /** Whether a flow may have a place: what else is there gives way, and if that happens too often there will be more room. */
@@ -429,7 +325,6 @@ export class FlowMemory {
 /** Whether all that became of the packet is in its headers and in what a record has of the context. */
 const isPlain = (ctx: HookContext): boolean =>
   ctx.answeredReason === 0 &&
-  ctx.pushed === 0 &&
   ctx.tunnelVni < 0 &&
   ctx.tunnelOutBytes === 0 &&
   ctx.extError === 0 &&

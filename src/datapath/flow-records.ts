@@ -15,8 +15,8 @@ export const FlowWord = {
   /** Changes of the sums under the IPv4 header's checksum and the L4 checksum. */
   L3_CHANGE: 5,
   L4_CHANGE: 6,
-  /** Bytes inserted behind the IP base header. */
-  INSERTED: 7,
+  /** Bytes added: inserted behind the IP base header, or pushed before it (`isPushed`). */
+  ADDED: 7,
   KEY: 8,
 } as const;
 
@@ -33,6 +33,7 @@ const TRANSFER = 12;
 const USES = 16;
 const TTL = 20;
 const USED = 1 << 24;
+const PUSHED = 1 << 25;
 const TWO_BITS = 3;
 const FOUR_BITS = 15;
 
@@ -50,7 +51,8 @@ export function packOutcome(ctx: HookContext, act: number, uses: number, ttl: nu
     (ctx.fibResult << FIB_RESULT) |
     (ctx.transfer << TRANSFER) |
     (uses << USES) |
-    (ttl << TTL)
+    (ttl << TTL) |
+    (ctx.pushed > 0 ? PUSHED : 0)
   );
 }
 
@@ -65,6 +67,8 @@ export function unpackOutcome(ctx: HookContext, outcome: number): number {
 }
 
 export const usesOf = (outcome: number): number => (outcome >>> USES) & FOUR_BITS;
+/** Whether what was added came before the IP header. */
+export const isPushed = (outcome: number): boolean => (outcome & PUSHED) !== 0;
 /** What is taken off the TTL. */
 export const ttlOf = (outcome: number): number => (outcome >>> TTL) & FOUR_BITS;
 
@@ -96,7 +100,7 @@ export class FlowRecords {
   readonly after: number;
   readonly route: number;
   readonly uses: number;
-  /** The word of the IP header that has the length, what becomes of it, and what is inserted. */
+  /** The word of the IP header that has the length, what becomes of it, and what is inserted (of what is pushed: the half word of the TTL). */
   readonly inserted: number;
   /** Whether the last `place` was the key's own. */
   found = false;

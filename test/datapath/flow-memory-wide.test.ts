@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type DatapathInput, parseAddress, parseCidr, Protocol, TcpFlag } from '../../src/index.ts';
 import { ops, worlds } from './flow-memory-ops.ts';
-import { compareWide, type Packet, Side, type World } from './flow-memory-wide.ts';
+import { type Change, compareWide, type Packet, Side, type World } from './flow-memory-wide.ts';
 import { mulberry, WORLD } from './world.ts';
 
 const world = (options: DatapathInput): World => ({
@@ -69,23 +69,52 @@ describe('flow memory, with all hooks and options', () => {
     expect(compareWide(world({ l7: true, socketLb: 'off' }), list).hits).toBe(2);
   });
 
+  const NO_LOCAL_BACKEND: Change = { op: 'change', family: 4, node: 0, what: 5, which: 0 };
+  const IPIP = { mode: 'dsr', dsrDispatch: 'ipip' } as const;
+  const request: Packet = { ...REQUEST, destination: 1, dport: 0 };
+  /** Every value of every way of altering, of which these are all about checksums and fields of the IP header. */
+  const altered = Array.from({ length: 32 }, (_, i) =>
+    [1, 2].map((how) => ({ ...request, altered: how + 8 * i })),
+  ).flat();
+
+  it.each([4, 6] as const)('puts an outer header like that of its own packet in front, IPv%d', (family) => {
+    const list = [
+      NO_LOCAL_BACKEND,
+      request,
+      request,
+      request,
+      { ...request, ttl: 5 },
+      { ...request, ttl: 1 },
+      ...altered,
+    ];
+    const { hits } = compareWide(
+      world(IPIP),
+      list.map((op) => ({ ...op, family })),
+    );
+    // The hop limit of IPv6 is in the word that has the length.
+    expect(hits).toBeGreaterThan(family === 4 ? 35 : 25);
+  });
+
+  it('leaves an outer checksum that is computed anew to the program', () => {
+    const list = [NO_LOCAL_BACKEND, request, request, request, ...altered];
+    expect(compareWide(world({ ...IPIP, defects: { ipip4OuterOptions: false } }), list).hits).toBe(0);
+    expect(compareWide(world({ ...IPIP, defects: { ipip4OuterOptions: true } }), list).hits).toBeGreaterThan(35);
+  });
+
   it('takes no bits of a caller for its own', () => {
-    const gone = { op: 'change', family: 4, node: 0, what: 5, which: 0 } as const;
     const syn = { ...REQUEST, hook: 1, destination: 1, dport: 0, flags: 1 };
-    const list = [gone, syn, syn, syn, { ...syn, flags: 0, given: 3 }];
+    const list = [NO_LOCAL_BACKEND, syn, syn, syn, { ...syn, flags: 0, given: 3 }];
     expect(compareWide(world({ mode: 'dsr' }), list).hits).toBe(1);
   });
 
   it('notices a skip entry, and a dump that is loaded over a mapping', () => {
     const change = { op: 'change', family: 4, node: 0 } as const;
-    const gone = { ...change, what: 5, which: 0 };
     const toItself = { ...REQUEST, hook: 2, source: 4 };
     const pods = { localRedirect: true, socketLb: 'off' } as const;
     const skip = { ...change, what: 7, which: 1 };
-    expect(compareWide(world(pods), [gone, toItself, toItself, toItself, skip, toItself]).hits).toBe(1);
-    const request = { ...REQUEST, destination: 1, dport: 0 };
+    expect(compareWide(world(pods), [NO_LOCAL_BACKEND, toItself, toItself, toItself, skip, toItself]).hits).toBe(1);
     const loaded = { ...change, what: 11, which: 4 };
-    expect(compareWide(world({}), [gone, request, request, request, loaded, request]).hits).toBe(1);
+    expect(compareWide(world({}), [NO_LOCAL_BACKEND, request, request, request, loaded, request]).hits).toBe(1);
   });
 
   it('is the same for more flows than it has room for at first, before its rest and in it', () => {
