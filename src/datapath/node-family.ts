@@ -79,7 +79,7 @@ export class NodeFamily {
       hashSeed: this.hashSeed,
       protocolDifferentiation: options.protocolDifferentiation,
       scopeSwitch: false,
-      sessionAffinity: true,
+      sessionAffinity: options.sessionAffinity,
       loopback: undefined,
       localRedirect: false,
     });

@@ -75,7 +75,7 @@ export interface DatapathOptions {
   readonly l7: boolean;
   /** `enable-local-redirect-policy`. */
   readonly localRedirect: boolean;
-  /** `enable-session-affinity`, at pods. */
+  /** `enable-session-affinity`. */
   readonly sessionAffinity: boolean;
   /** `enable-source-ip-verification`: pods send from their own addresses only. */
   readonly sipVerification: boolean;

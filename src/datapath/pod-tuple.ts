@@ -21,9 +21,9 @@ export function readPodTuple(f: NodeFamily, ctx: HookContext, direction: MetricD
   packet.address(headers.l3 + f.destinationOffset, w, tuple, 0);
   packet.address(headers.l3 + f.sourceOffset, w, tuple, w);
   tuple[2 * w + 1] = protocol << 8;
-  countFragment(f, ctx, direction);
   const loaded = f.fragments.loadPorts(packet, headers, tuple);
   if (loaded !== 0) return loaded;
+  countFragment(f, ctx, direction);
   const flags = packetTcpFlags(ctx);
   return flags < 0 ? -DropReason.CT_INVALID_HDR : flags;
 }

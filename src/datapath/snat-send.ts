@@ -23,13 +23,13 @@ export function forwardSnat(f: NodeFamily, ctx: HookContext): number {
   const endpoint = entry?.skipTunnel === true ? undefined : entry?.tunnelEndpoint;
   const address = endpoint === undefined ? f.nodeAddress : f.routerAddress;
   copyAddress(target.addr, 0, address, 0, w);
-  const passed = passTtl(f, ctx);
-  if (passed !== 0) return passed;
   if (headers.fragment) {
     // The ports are read again, from the packet as it is now: a first fragment is remembered under its new address, too.
     const extracted = extractTuple(packet, headers, other, options.sctp, f.fragments);
     if (extracted !== 0) return extracted;
   } else copyTuple(other, tuple, w);
+  const passed = passTtl(f, ctx);
+  if (passed !== 0) return passed;
   const ports = other[2 * w]!;
   other[2 * w] = ((ports << 16) | (ports >>> 16)) >>> 0;
   setTupleFlags(other, w, TupleFlag.OUT);

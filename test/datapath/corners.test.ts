@@ -6,6 +6,7 @@ import {
   type Node,
   parseAddress,
   Protocol,
+  ServiceFlag,
   TcpFlag,
   tupleOf,
   TupleFlag,
@@ -77,6 +78,45 @@ describe('fragments by Geneve', () => {
       const [first] = fragments(family, WORLD[family].client, WORLD[family].frontend);
       expect(receive(node, hook, first).drop?.name).toBe('NO_TUNNEL_ENDPOINT');
       expect(tracked(node, family)).toBe(entries);
+    }
+  });
+});
+
+describe('fragments by SNAT', () => {
+  it.each(FAMILIES)('are read again before the TTL is looked at, IPv%i', (family) => {
+    const last = (bytes: Uint8Array): Uint8Array => changed(bytes, { [family === 4 ? 22 : 21]: 1 });
+    const node = makeNode({ backends: [1] });
+    const [first, later] = fragments(family, WORLD[family].client, WORLD[family].frontend);
+    expect(receive(node, 'xdp', last(first)).drop?.name).toBe('TTL_EXCEEDED');
+    expect(tracked(node, family)).toBe(2);
+    for (const [key] of [...node.tables.of(family).fragments.entries()].slice(1)) {
+      node.tables.of(family).fragments.delete(key);
+    }
+    expect(receive(node, 'xdp', last(later)).drop).toMatchObject({ name: 'FRAG_NOT_FOUND', direction: 'egress' });
+  });
+
+  it('at a pod, one that nobody knows is not counted', () => {
+    const node = makeNode({ options: { socketLb: 'off' } });
+    const [, later] = fragments(4, WORLD[4].local, WORLD[4].client);
+    const endpoint = node.tables.v4.endpoints.get(parseAddress(WORLD[4].local))!;
+    for (const [hook, bytes] of [
+      ['fromContainer', later],
+      ['toContainer', fragments(4, WORLD[4].client, WORLD[4].local)[1]],
+    ] as const) {
+      const pod = { endpoint, ipv4: parseAddress(WORLD[4].local) };
+      expect(receive(node, hook, bytes, { pod }).drop?.name).toBe('FRAG_NOT_FOUND');
+      expect(metric(node, 'FRAG_PACKET')).toEqual([]);
+    }
+  });
+});
+
+describe('affinity', () => {
+  it('is not there where it is off', () => {
+    const world = { flags: ServiceFlag.AFFINITY, affinityTimeout: 100 };
+    for (const sessionAffinity of [true, false]) {
+      const node = makeNode({ ...world, options: { sessionAffinity } });
+      receive(node, 'xdp', frame(WORLD[4].client, WORLD[4].frontend));
+      expect([...node.lb.v4.affinity.entries()]).toHaveLength(sessionAffinity ? 1 : 0);
     }
   });
 });
