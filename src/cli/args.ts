@@ -111,7 +111,8 @@ export function parseCommandLine(words: readonly string[], specs: OptionSpecs): 
     const unknown = /^Unknown option '--([^']*)'/.exec(text)?.[1];
     const hint =
       unknown === undefined ? '' : didYouMean(nearest(unknown, Object.keys(specs)).map((name) => `--${name}`));
-    throw usageError(`${text[0]?.toLowerCase() ?? ''}${text.slice(1)}${hint}`);
+    const allowed = unknown === undefined || hint !== '' ? undefined : 'those that --help lists';
+    throw usageError(`${text[0]?.toLowerCase() ?? ''}${text.slice(1)}${hint}`, allowed);
   }
   const values = new Map<string, string[]>();
   const positionals: string[] = [];

@@ -31,7 +31,8 @@ export async function readConfigInput(args: Args, io: Io, batch?: ObjectBatch): 
 /** Tells on standard error what a configuration warns of. */
 export function tellConfig(resolved: ResolvedConfig, io: Io): void {
   for (const finding of resolved.findings) {
-    if (finding.severity === 'warning') io.warn(`lbtwin: configuration: ${finding.message}\n`);
+    if (finding.severity !== 'warning') continue;
+    io.warn(`lbtwin: configuration: ${finding.message}${finding.hint === undefined ? '' : ` (${finding.hint})`}\n`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LbtwinError } from '../errors.ts';
 import type { Io } from './io.ts';
@@ -65,6 +65,44 @@ export async function readBytes(name: string, io: Io): Promise<Uint8Array> {
   }
 }
 
+/** What a file is called in messages. */
+const nameOf = (name: string): string => (name === '-' ? 'standard input' : name);
+
+/** Runs `read` on the content of a file; an error of it names the file, and the line if its path is one. */
+export function inFile<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LbtwinError)) throw error;
+    const line = typeof error.path[0] === 'number' ? `:${error.path[0]}` : '';
+    throw new LbtwinError(error.code, `${nameOf(name)}${line}: ${error.reason}`, {
+      cause: error,
+      ...(error.allowed === undefined ? {} : { allowed: error.allowed }),
+    });
+  }
+}
+
+/** Writes a file. @throws LbtwinError `unwritable-file` */
+export function writeFile(name: string, content: string | Uint8Array): void {
+  try {
+    writeFileSync(name, content);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const reason = WRITE_ERRORS[code] ?? (error instanceof Error ? error.message : String(error));
+    throw new LbtwinError('unwritable-file', `${name}: ${reason}`);
+  }
+}
+
+const WRITE_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such folder',
+  ENOTDIR: 'no such folder',
+  EISDIR: 'is a folder',
+  EACCES: 'no permission to write it',
+  EPERM: 'no permission to write it',
+  EROFS: 'no permission to write it',
+  ENOSPC: 'the disk is full',
+};
+
 /** Reads a file (or standard input) as text. @throws LbtwinError `unreadable-file` */
 export const readText = async (name: string, io: Io): Promise<string> =>
-  decode(name === '-' ? 'standard input' : name, await readBytes(name, io));
+  decode(nameOf(name), await readBytes(name, io));

@@ -3,7 +3,7 @@ import { formatL4Address } from '../net/endpoint.ts';
 import { lbMaglev } from '../report/agent/lb-maps.ts';
 import { formatMaglevView, viewMaglev } from '../report/maglev-view.ts';
 import { indented } from '../report/table.ts';
-import { nearest } from '../text/nearest.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 import { wantsJson, writeJson, writeListing } from './agent-output.ts';
 import type { Args, OptionSpecs } from './args.ts';
 import type { Io } from './io.ts';
@@ -41,9 +41,11 @@ export function idsOf({ plane }: NodePlane, what: string): number[] {
   }
   const known = [...plane.services.map(({ name }) => name), ...plane.frontends.map(({ key }) => key)];
   const near = nearest(what, known);
-  throw new LbtwinError('unknown-service', `${JSON.stringify(what)} is no service here`, {
-    allowed: near.length > 0 ? near.join(', ') : 'an id, NS/NAME or a frontend address',
-  });
+  throw new LbtwinError(
+    'unknown-service',
+    `${JSON.stringify(what)} is no service here${didYouMean(near)}`,
+    near.length > 0 ? {} : { allowed: 'an id, NS/NAME or a frontend address' },
+  );
 }
 
 /** Prints the tables of these ids (of all, without); false if there are none. */

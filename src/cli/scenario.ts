@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { type ConfigData, configDataOf } from '../config/index.ts';
@@ -8,7 +8,7 @@ import { type ObjectBatch, readObjects } from '../k8s/read.ts';
 import { dumpMaps } from '../report/map-dump.ts';
 import { type CaseResult, readScenario, type Scenario, type ScenarioHost } from '../scenario/index.ts';
 import { readYaml } from '../yaml/index.ts';
-import { decode, expandFolder } from './files.ts';
+import { decode, expandFolder, writeFile } from './files.ts';
 
 /** A file that holds no scenario is another file of the folder: objects, values. */
 const isScenario = (value: unknown): boolean =>
@@ -112,6 +112,6 @@ export function updateExpectations(file: string, cases: readonly CaseResult[]): 
       changed++;
     }
   }
-  if (changed > 0) writeFileSync(file, document.toString({ lineWidth: 0 }));
+  if (changed > 0) writeFile(file, document.toString({ lineWidth: 0 }));
   return changed;
 }

@@ -4,6 +4,7 @@ import type { ConfigData } from '../config/render.ts';
 import { LbtwinError } from '../errors.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
+import { headerLength } from '../net/frame.ts';
 import { protocolName } from '../net/protocol.ts';
 import type { U64 } from '../net/u64.ts';
 import { type PolicyClusterOptions, policyConfigOf, policyDatapathOf } from '../policy/index.ts';
@@ -52,7 +53,7 @@ export interface SendSpec {
   readonly via?: string;
   /** False: nobody answers. */
   readonly reply?: boolean;
-  /** Length of the IP packet in bytes. */
+  /** Length of the IP packet in bytes; its headers alone if absent. */
   readonly size?: number;
   readonly ttl?: number;
   /** `TcpFlag` bits; SYN if absent. */
@@ -68,6 +69,8 @@ export interface SendSpec {
 export const DEFAULT_SOURCE_PORT = 40000;
 const DEFAULT_NOW = 1_000_000;
 const MAX_ALTERNATIVES = 256;
+/** Bytes of an IP packet. */
+const MAX_SIZE = 65_535;
 
 /**
  * A whole cluster: nodes with their datapaths, pods, the network between them and clients outside. Packets go from hook to hook until they are
@@ -203,6 +206,13 @@ export class Cluster {
     }
     if (from.port === undefined && to.port !== 0)
       this.#assumptions.add(`The sender's kernel takes source port ${DEFAULT_SOURCE_PORT}.`);
+    const least = headerLength(to.protocol, to.address.family);
+    if (spec.size !== undefined && !(spec.size >= least && spec.size <= MAX_SIZE)) {
+      throw new LbtwinError('invalid-size', `${spec.size} is no length of an IP packet with these headers`, {
+        path: ['size'],
+        allowed: `${least}..${MAX_SIZE}`,
+      });
+    }
     const frame = {
       ...(spec.size === undefined ? {} : { length: spec.size }),
       ...(spec.ttl === undefined ? {} : { ttl: spec.ttl }),

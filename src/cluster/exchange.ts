@@ -189,7 +189,7 @@ class ExchangeRun {
     const entry = this.hops.find(({ hook }) => hook === 'fromNetdev' || hook === 'xdp');
     const isFound = entry?.reads.some(({ map, value }) => map === 'services' && value !== undefined);
     if (service === undefined || entry === undefined || isFound === true) return undefined;
-    const at = formatL4Address(to);
+    const at = isIcmp(to.protocol) ? `that answers pings of ${formatAddress(to.address)}` : formatL4Address(to);
     return `${entry.node} has no frontend ${at}, though the address is that of Service ${service}: the packet is let pass, routed out again, and the network brings it back`;
   }
 

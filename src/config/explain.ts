@@ -1,5 +1,5 @@
 import { LbtwinError } from '../errors.ts';
-import { nearest } from '../text/nearest.ts';
+import { didYouMean, nearest } from '../text/nearest.ts';
 import type { ConfigCheck } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { goText } from './go.ts';
@@ -80,12 +80,12 @@ export function explainOption(name: string): OptionExplanation[] {
     const known = OPTIONS.flatMap(({ helm, key }) => [helm, key]).filter((text) => text !== undefined);
     const byWord = OPTIONS.filter(({ helm }) => helm?.split('.').at(-1)?.toLowerCase() === wanted.toLowerCase());
     const near = [...byWord.map(nameOf), ...nearest(wanted, known)];
-    throw new LbtwinError('unknown-option', `${JSON.stringify(name)} is no option that lbtwin knows`, {
-      allowed:
-        near.length > 0
-          ? `near: ${[...new Set(near)].slice(0, 4).join(', ')}`
-          : 'a Helm value, ConfigMap key or agent flag',
-    });
+    const hint = didYouMean([...new Set(near)].slice(0, 4));
+    throw new LbtwinError(
+      'unknown-option',
+      `${JSON.stringify(name)} is no option that lbtwin knows${hint}`,
+      hint === '' ? { allowed: 'a Helm value, ConfigMap key or agent flag' } : {},
+    );
   }
   return found.map(explain);
 }

@@ -153,7 +153,7 @@ export function refusedConfig({ by, message, options, hint, source, position }: 
   const who = by === undefined ? '' : `the ${by} refuses this: `;
   return new LbtwinError(
     'refused-config',
-    `${who}${message} [${options.join(', ')}]${where}`,
+    `${who}${message}${options.length > 0 ? ` [${options.join(', ')}]` : ''}${where}`,
     hint === undefined ? {} : { allowed: hint.replace(/^allowed: /, '') },
   );
 }

@@ -37,6 +37,10 @@ const HEADER: Readonly<Record<number, number>> = {
   [Protocol.ICMPV6]: ICMP.SIZE,
 };
 
+/** Bytes of a packet's IP and L4 headers; NaN for a protocol that no frame can be made for. */
+export const headerLength = (protocol: number, family: Family): number =>
+  (family === 4 ? IPV4.SIZE : IPV6.SIZE) + (HEADER[protocolOf(protocol, family)] ?? Number.NaN);
+
 /**
  * An Ethernet frame with right lengths and checksums (SCTP's CRC is left zero: nothing on the way looks at it).
  * @throws LbtwinError `family-mismatch`, `unknown-protocol`, `packet-too-long`

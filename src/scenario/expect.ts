@@ -1,4 +1,4 @@
-import type { Journey } from '../cluster/journey.ts';
+import type { Journey, OutcomeKind } from '../cluster/journey.ts';
 import type { ErrorPath } from '../errors.ts';
 import { LbtwinError } from '../errors.ts';
 import { didYouMean, nearest } from '../text/nearest.ts';
@@ -48,10 +48,61 @@ export const SPREAD_FIELDS: readonly string[] = ['shares', 'each', 'only', 'reac
 export const CHECK_FIELDS: readonly string[] = [...SEND_FIELDS, 'status', 'kept', 'moved', 'reset', 'broken'];
 export const MAPS_FIELDS: readonly string[] = ['contains', 'lacks', 'lines'];
 
-/** @throws LbtwinError `unknown-field`, with near matches */
+const OUTCOMES: Readonly<Record<OutcomeKind, true>> = {
+  delivered: true,
+  replied: true,
+  rejected: true,
+  dropped: true,
+  socketError: true,
+  wrongSource: true,
+  passedToHost: true,
+  looped: true,
+  undecided: true,
+};
+
+/** Fields that hold one of a few words. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  outcome: Object.keys(OUTCOMES),
+  verdict: Object.keys(OUTCOMES),
+  translatedAt: ['socket', 'packet'],
+  status: ['kept', 'moved', 'reset', 'broken'],
+};
+
+/** Whether what is expected of a field can come at all: `words` are those that the field may hold. */
+function checkValue(wanted: unknown, words: readonly string[] | undefined, path: ErrorPath): void {
+  if (Array.isArray(wanted)) wanted.forEach((one, i) => checkValue(one, words, [...path, i]));
+  else if (isObject(wanted)) {
+    for (const [key, inner] of Object.entries(wanted)) {
+      if (key === 'matches') checkPattern(inner, [...path, key]);
+      else checkValue(inner, words, [...path, key]);
+    }
+  } else if (wanted !== null && words !== undefined && !(typeof wanted === 'string' && words.includes(wanted))) {
+    const near = typeof wanted === 'string' ? didYouMean(nearest(wanted, words)) : '';
+    const reason = `${JSON.stringify(wanted)} is not accepted here${near}`;
+    throw new LbtwinError('invalid-scenario', reason, { path, allowed: words.join(', ') });
+  }
+}
+
+function checkPattern(pattern: unknown, path: ErrorPath): void {
+  let problem: unknown;
+  try {
+    ''.search(new RegExp(String(pattern), 'u'));
+  } catch (error) {
+    problem = error;
+  }
+  if (problem !== undefined) {
+    const reason = `${JSON.stringify(pattern)} is no regular expression`;
+    throw new LbtwinError('invalid-scenario', reason, { path, allowed: 'a regular expression of JavaScript' });
+  }
+}
+
+/** @throws LbtwinError `unknown-field` with near matches, `invalid-scenario` for what cannot come */
 export function checkFields(expect: object, allowed: readonly string[], path: ErrorPath): void {
-  for (const field of Object.keys(expect)) {
-    if (allowed.includes(field)) continue;
+  for (const [field, wanted] of Object.entries(expect)) {
+    if (allowed.includes(field)) {
+      checkValue(wanted, WORDS[field], [...path, field]);
+      continue;
+    }
     throw new LbtwinError(
       'unknown-field',
       `nothing has a field ${JSON.stringify(field)} here${didYouMean(nearest(field, allowed))}`,

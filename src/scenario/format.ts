@@ -172,21 +172,56 @@ function readClusterOptions(value: unknown): Scenario['cluster'] {
   };
 }
 
+const natural =
+  (min: number, max: number) =>
+  (value: unknown): number => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    throw wrong(value, `a whole number, ${min}..${max}`);
+  };
+
+function yesOrNo(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw wrong(value, 'true or false');
+  return value;
+}
+
+/** How each field of a packet is read. */
+const SEND_READERS: Readonly<Record<string, (value: unknown) => unknown>> = {
+  from: text,
+  to: text,
+  via: text,
+  reply: yesOrNo,
+  size: natural(1, 65_535),
+  ttl: natural(0, 255),
+  tcpFlags: natural(0, 255),
+  dontFragment: yesOrNo,
+  random: (value) => list(value, (word) => count(word, 0xffffffff)),
+  cookie: natural(0, Number.MAX_SAFE_INTEGER),
+  ports: natural(1, 65_535),
+  count: natural(1, 65_535),
+  firstPort: natural(1, 65_535),
+  id: text,
+};
+
 const SEND_KEYS = ['from', 'to', 'via', 'reply', 'size', 'ttl', 'tcpFlags', 'dontFragment', 'random', 'cookie'];
 
 function readSend(value: unknown, matrix: Matrix, more: readonly string[] = []): SendSpec {
   const raw = record(value);
   known(raw, [...SEND_KEYS, ...more]);
   for (const key of ['from', 'to']) if (!(key in matrix)) at(raw, key, text);
-  if (raw['random'] !== undefined) at(raw, 'random', (inner) => list(inner, (word) => count(word, 0xffffffff)));
-  const random = raw['random'] === undefined ? {} : { random: list(raw['random'], (word) => count(word, 0xffffffff)) };
-  return { from: '', to: '', ...(raw as Partial<SendSpec>), ...random };
+  const fields = Object.keys(raw).map((key) => [key, optional(raw, key, SEND_READERS[key]!)] as const);
+  const given = Object.fromEntries(fields.filter(([, field]) => field !== undefined)) as Partial<SendSpec>;
+  return { from: '', to: '', ...given };
 }
 
 function readMatrix(value: unknown): Matrix {
   const raw = record(value);
   known(raw, SEND_KEYS);
-  return Object.fromEntries(Object.keys(raw).map((key) => [key, at(raw, key, (inner) => list(inner, (one) => one))]));
+  return Object.fromEntries(
+    Object.keys(raw).map((key) => [
+      key,
+      at(raw, key, (inner) => list(inner, (one) => (one === null ? null : SEND_READERS[key]!(one)))),
+    ]),
+  );
 }
 
 function expectOf(raw: Raw, fields: readonly string[]): Expect {

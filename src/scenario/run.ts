@@ -180,7 +180,7 @@ class ScenarioRun {
     const group = this.#groups.get(id);
     if (group !== undefined) return group;
     throw new LbtwinError('unknown-flow', `no flow ${JSON.stringify(id)} was opened`, {
-      allowed: [...this.#groups.keys()].join(', '),
+      allowed: this.#groups.size === 0 ? 'ids of `open` steps before this one' : [...this.#groups.keys()].join(', '),
     });
   }
 

@@ -18,7 +18,7 @@ describe('parseCommandLine', () => {
 
   it.each([
     [['--too', 'x'], /unknown option '--too'; did you mean --to\?$/],
-    [['--elsewhere'], /unknown option '--elsewhere'$/],
+    [['--elsewhere'], /unknown option '--elsewhere' \(allowed: those that --help lists\)$/],
     [['--to'], /--to <value>' argument missing/],
     [['--to', 'a', '--to', 'b'], /--to is given twice/],
     [['--json=1'], /--json' does not take an argument/],

@@ -110,9 +110,15 @@ describe('lbtwin snat usage', () => {
     expect(JSON.parse(out)).toMatchObject({ destinations: [{ used: 2, ports: 4, fails: 0.25 }], over: 1, more: 0 });
   });
 
+  it('says so when there is nothing to read', async () => {
+    const { code, out } = await runCli(['snat', 'usage', '-'], { stdin: '\n' });
+    expect(code).toBe(0);
+    expect(out).toBe('No entries: nothing is translated on this node.\n');
+  });
+
   it('says which line it cannot read', async () => {
     const { code, err } = await runCli(['snat', 'usage', '-'], { stdin: 'TCP IN here' });
     expect(code).toBe(2);
-    expect(err).toContain('[1]: "TCP IN here" is no line of bpf nat list');
+    expect(err).toContain('standard input:1: "TCP IN here" is no line of bpf nat list');
   });
 });

@@ -19,7 +19,7 @@ describe('config', () => {
     ]);
     const unknown = await runCli(['config', 'explain', 'maglev.tablesize']);
     expect(unknown).toMatchObject({ code: 2, out: '' });
-    expect(unknown.err).toContain('near: maglev.tableSize');
+    expect(unknown.err).toContain('did you mean maglev.tableSize?');
   });
 
   it('explain: versions apart, or one', async () => {
@@ -92,6 +92,19 @@ describe('config', () => {
     expect((await runCli(['config', 'render', '--profile', '1.16'])).err).toContain('allowed: 1.17, 1.18');
     expect((await runCli(['config', 'diff', 'defaults'])).code).toBe(2);
     expect((await runCli(['config', 'explain'])).code).toBe(2);
+    expect((await runCli(['config', 'explain', 'loadbalancer.mode'])).err).toContain(
+      'no option that lbtwin knows; did you mean loadBalancer.mode',
+    );
+    const foreign = await runCli([
+      'status',
+      '--values',
+      file('foreign.yaml', 'replicaCount: 1\ningress: 2\nservicePort: 3\n'),
+    ]);
+    expect(foreign.err).toMatch(/values of another chart\? \(\S+foreign\.yaml\)\n$/);
+    const misspelt = await runCli(['status', '--set', 'kubeProxyReplacement=true,loadBalancer.algoritm=maglev']);
+    expect(misspelt.err).toContain(
+      'loadBalancer.algoritm is no value of the cilium chart; Helm ignores it (near: loadBalancer.algorithm',
+    );
   });
 });
 

@@ -162,10 +162,19 @@ describe('lbtwin trace', () => {
     [[...CLIENT, ...TO, '--announce', '203.0.113.10'], /VIP=NODE/],
     [[...CLIENT, ...TO, '--tcp-flags', 'sin'], /no TCP flag/],
     [[...CLIENT], /--to is missing/],
+    [['--pcap-in', 'nowhere.pcap', '--via', 'worker-a1'], /^lbtwin: [^]*nowhere\.pcap: no such file/],
+    [['--pcap-in', 'README.md', '--via', 'worker-a1'], /README\.md: the file is neither pcap nor pcapng/],
+    [[...CLIENT, ...TO, '--pcap', 'nowhere/x.pcap'], /nowhere\/x\.pcap: no such folder/],
+    [[...CLIENT, ...TO, '--pcap', 'test'], /test: is a folder/],
+    [[...CLIENT, ...TO, '--via', 'worker-a1', '--ct', 'README.md'], /README\.md: line 1 is no entry of/],
+    [[...CLIENT, ...TO, '--size', '10'], /size: 10 .*40\.\.65535/],
+    [[...CLIENT, ...TO, '--fromm', 'x'], /unknown option '--fromm'; did you mean --from\?/],
+    [[...CLIENT, ...TO, '--colour'], /unknown option '--colour' \(allowed: those that --help lists\)/],
   ])('bad input %#: exit code 2 and one clear line', async (argv, message) => {
     const { code, err, out } = await runCli(['trace', ...SHOP, ...argv]);
     expect(code).toBe(2);
     expect(out).toBe('');
+    expect(err).not.toContain('a defect of lbtwin');
     expect(err).toMatch(message);
   });
 });

@@ -72,5 +72,5 @@ it('lbtwin migrate', async () => {
   expect(json.rows.length).toBeGreaterThan(10);
   const wrong = await runCli(['migrate', '-f', 'examples/shop.yaml', '--service', 'shop/apis']);
   expect(wrong).toMatchObject({ code: 2 });
-  expect(wrong.err).toContain('near: shop/api');
+  expect(wrong.err).toContain('did you mean shop/api');
 });

@@ -83,6 +83,42 @@ describe('lbtwin run', () => {
     ['objects: objects.yaml\nsteps:\n- check: users\n  expect: {shares: 1}\n', /nothing has a field "shares"/],
     ['objects: objects.yaml\nvalue: {}\nsteps:\n- advance: 1\n', /did you mean values/],
     ['objects: objects.yaml\nsteps:\n- advance: soon\n', /whole number/],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP}\n  expect: {outcome: repled}\n',
+      /a\.yaml:4:\d+: steps\[0\]\.expect\.outcome: .*did you mean replied/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP}\n  expect: {outcome: {not: repled}}\n',
+      /expect\.outcome\.not: .*did you mean replied/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP}\n  expect: {verdict: [replied, nothing]}\n',
+      /expect\.verdict\[1\]: "nothing" is not accepted here/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP}\n  expect: {translatedAt: sockets}\n',
+      /did you mean socket/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP}\n  expect: {reason: {matches: "["}}\n',
+      /expect\.reason\.matches: .*regular expression/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP, ttl: 300}\n  expect: {outcome: replied}\n',
+      /send\.ttl: 300 .*0\.\.255/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP, reply: "yes"}\n  expect: {outcome: replied}\n',
+      /send\.reply: "yes" .*true or false/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- send: {from: "external:198.51.100.7:1", to: 10.96.0.80:80/TCP, size: big}\n  expect: {outcome: replied}\n',
+      /send\.size: "big"/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- spread: {from: "external:198.51.100.7", to: 10.96.0.80:80/TCP, ports: 0}\n',
+      /spread\.ports: 0/,
+    ],
     ['objects: [nowhere.yaml]\nsteps:\n- advance: 1\n', /nowhere\.yaml/],
     ['objects: objects.yaml\nprofile: "1.16"\nsteps:\n- advance: 1\n', /1\.17, 1\.18/],
     [

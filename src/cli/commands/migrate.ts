@@ -1,7 +1,6 @@
-import { LbtwinError } from '../../errors.ts';
+import { unknownName } from '../../cluster/party.ts';
 import { compareWithKubeProxy, DIFFERENCES } from '../../migrate/index.ts';
 import { formatMigration } from '../../report/migrate.ts';
-import { nearest } from '../../text/nearest.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
 import { readInput } from '../input.ts';
@@ -33,10 +32,7 @@ kube-proxy's by a reference model. Each difference is explained.`,
       .filter(({ kind }) => kind === 'Service')
       .map(({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}`);
     if (service !== undefined && !names.includes(service)) {
-      const near = nearest(service, names);
-      throw new LbtwinError('unknown-service', `there is no service ${JSON.stringify(service)}`, {
-        allowed: near.length > 0 ? `near: ${near.join(', ')}` : 'NAMESPACE/NAME',
-      });
+      throw unknownName('unknown-service', 'service', service, names.toSorted());
     }
     const report = compareWithKubeProxy(batch.objects, {
       resolved,

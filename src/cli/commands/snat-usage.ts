@@ -4,7 +4,7 @@ import { readNatList } from '../../report/agent/read-nat-list.ts';
 import { usageTable } from '../../report/nat-plan.ts';
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
-import { readText } from '../files.ts';
+import { inFile, readText } from '../files.ts';
 import { outputOption } from '../options.ts';
 import { probability } from '../probability.ts';
 
@@ -40,7 +40,9 @@ visits are taken; destinations with fewer ports in use (16 for the default range
     const source = args.parsed('source-ports', parsePortRange) ?? { min: 32_768, max: 60_999 };
     const top = args.integer('top', 1, 1_000_000) ?? 20;
     const json = args.choice('output', ['text', 'json'] as const) === 'json';
-    const { destinations, harmless, fewestToFail } = portUsage(readNatList(await readText(file, io)), range, source);
+    const text = await readText(file, io);
+    const entries = inFile(file, () => readNatList(text));
+    const { destinations, harmless, fewestToFail } = portUsage(entries, range, source);
     const over = limit === undefined ? 0 : destinations.filter(({ fails }) => fails > limit).length;
     if (json) {
       const answer = {
@@ -53,6 +55,7 @@ visits are taken; destinations with fewer ports in use (16 for the default range
         `${JSON.stringify({ ...answer, ...(limit === undefined ? {} : { probability: limit, over }) }, undefined, 2)}\n`,
       );
     } else {
+      if (entries.length === 0) io.write('No entries: nothing is translated on this node.\n');
       if (destinations.length > 0) io.write(`${usageTable(destinations.slice(0, top))}\n`);
       if (destinations.length > top) io.write(`${destinations.length - top} more with less danger.\n`);
       if (harmless > 0)

@@ -32,7 +32,7 @@ import {
 import { formatSpread, type SpreadReport } from '../../report/lab/spread.ts';
 import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
-import { readBytes, readText } from '../files.ts';
+import { inFile, readBytes, readText } from '../files.ts';
 import type { Io } from '../io.ts';
 import { backendOptions, backendsOf, labOptions, refuseBeside, seedOf } from '../lab/options.ts';
 import { backendName, readService, serviceOptions } from '../lab/service.ts';
@@ -100,10 +100,10 @@ async function readFlows(args: Args, io: Io, to: Endpoint | undefined): Promise<
     };
   }
   const name = args.required(source!);
-  const list =
-    source === 'pcap'
-      ? flowsOfCapture(readCapture(await readBytes(name, io)), filter)
-      : flowsOfHubble(await readText(name, io), filter);
+  const content = source === 'pcap' ? await readBytes(name, io) : await readText(name, io);
+  const list = inFile(name, () =>
+    typeof content === 'string' ? flowsOfHubble(content, filter) : flowsOfCapture(readCapture(content), filter),
+  );
   return { list, source: name === '-' ? 'standard input' : name };
 }
 

@@ -1,8 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { Cluster, type ClusterOptions, replayFrames, seededWords, type SendSpec } from '../../cluster/index.ts';
 import { LbtwinError } from '../../errors.ts';
 import { TcpFlag } from '../../net/headers.ts';
-import { readCapture } from '../../net/pcap.ts';
+import { type CapturedFrame, readCapture } from '../../net/pcap.ts';
 import { loadCtList, loadNatList } from '../../report/agent/ct-nat-parse.ts';
 import { formatJourney, journeyJson, journeyMermaid } from '../../report/journey.ts';
 import { journeyCapture } from '../../report/journey-capture.ts';
@@ -11,7 +10,7 @@ import { formatSpread, spreadJson } from '../../report/spread.ts';
 import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
-import { readText } from '../files.ts';
+import { inFile, readBytes, readText, writeFile } from '../files.ts';
 import { readInput } from '../input.ts';
 import type { Io } from '../io.ts';
 import { configOptions, inputOptions } from '../options.ts';
@@ -69,8 +68,14 @@ async function loadTables(args: Args, io: Io, cluster: Cluster, spec: SendSpec):
   if (name === undefined) throw usageError('--ct and --nat are tables of one node', '--via NODE with them');
   const { datapath } = cluster.node(name);
   const [v4, v6] = [datapath.v4, datapath.v6];
-  if (ct !== undefined) loadCtList(await readText(ct, io), { v4: v4.conntrack, v6: v6.conntrack });
-  if (nat !== undefined) loadNatList(await readText(nat, io), { v4: v4.nat, v6: v6.nat }, cluster.now);
+  if (ct !== undefined) {
+    const text = await readText(ct, io);
+    inFile(ct, () => loadCtList(text, { v4: v4.conntrack, v6: v6.conntrack }));
+  }
+  if (nat !== undefined) {
+    const text = await readText(nat, io);
+    inFile(nat, () => loadNatList(text, { v4: v4.nat, v6: v6.nat }, cluster.now));
+  }
 }
 
 const command: Command = {
@@ -156,12 +161,22 @@ candidates; a client outside without a port by how its ports spread.`,
     const options: ClusterOptions = readCluster(args, resolved);
     const cluster = Cluster.fromKubernetes(batch.objects, options);
     await loadTables(args, io, cluster, spec);
-    if (capture !== undefined) return replay(args, io, cluster, capture, spec.via!, output);
+    if (capture !== undefined) {
+      const bytes = await readBytes(capture, io);
+      return replay(
+        args,
+        io,
+        cluster,
+        inFile(capture, () => readCapture(bytes)),
+        spec.via!,
+        output,
+      );
+    }
     if (isWholeClient(spec)) return spread(args, io, cluster, spec, output);
     const journey = cluster.send(spec);
     refuseAssumptions(args, journey.assumptions);
     const pcap = args.string('pcap');
-    if (pcap !== undefined) writeFileSync(pcap, journeyCapture(journey));
+    if (pcap !== undefined) writeFile(pcap, journeyCapture(journey));
     if (output === 'json') io.write(`${JSON.stringify(journeyJson(journey), undefined, 2)}\n`);
     else if (output === 'mermaid') io.write(journeyMermaid(journey));
     else io.write(formatJourney(journey, { explain: args.flag('explain'), color: io.color }));
@@ -176,12 +191,19 @@ function refuseAssumptions(args: Args, assumptions: readonly string[]): void {
   });
 }
 
-function replay(args: Args, io: Io, cluster: Cluster, file: string, via: string, output: string): number {
+function replay(
+  args: Args,
+  io: Io,
+  cluster: Cluster,
+  captured: readonly CapturedFrame[],
+  via: string,
+  output: string,
+): number {
   const words = args.strings('random').map(Number);
   const rest = seededWords(args.integer('seed', 0, 0xffffffff) ?? 0);
   let drawn = 0;
   const random = (): number => words[drawn++] ?? rest();
-  const frames = replayFrames(cluster, via, readCapture(readFileSync(file)), random);
+  const frames = replayFrames(cluster, via, captured, random);
   const config = cluster.resolved.origin;
   io.write(
     output === 'json'
