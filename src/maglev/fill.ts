@@ -1,4 +1,5 @@
 import { HASH_WORDS, offsetOf, skipOf } from './backend.ts';
+import { Gaps } from './gaps.ts';
 
 /**
  * Cilium's fill (docs/maglev.md): backends take turns, each taking the first still empty slot of its own list (offset, offset + skip, …).
@@ -34,8 +35,10 @@ export function fillTable(table: Uint32Array, ids: Uint32Array, hashes: Uint32Ar
     step[i] = skipOf(hashes, i * HASH_WORDS, size) - size;
   }
   const taken = new Uint8Array(size);
-  if (weights === undefined || !weightsMatter(weights)) fillEqual(table, ids, position, step, taken);
-  else fillWeighted(table, ids, position, step, taken, weights);
+  // Slots that backends walk to; the others are calculated (`Gaps`), which pays from about here on.
+  const walked = size - Math.floor(Math.sqrt(size / 2));
+  if (weights === undefined || !weightsMatter(weights)) fillEqual(table, ids, position, step, taken, walked);
+  else fillWeighted(table, ids, position, step, taken, walked, weights);
 }
 
 function fillEqual(
@@ -44,11 +47,12 @@ function fillEqual(
   position: Int32Array,
   step: Int32Array,
   taken: Uint8Array,
+  walked: number,
 ): void {
   const size = table.length | 0;
   const count = ids.length;
-  for (let n = 0; n < size;) {
-    const turns = Math.min(count, size - n);
+  for (let n = 0; n < walked;) {
+    const turns = Math.min(count, walked - n);
     for (let i = 0; i < turns; i++) {
       const s = step[i]! | 0;
       let c = position[i]! | 0;
@@ -62,6 +66,11 @@ function fillEqual(
       position[i] = (c + (size & (c >> 31))) | 0;
     }
     n += turns;
+  }
+  const gaps = new Gaps(taken, walked, position, step);
+  for (let n = walked, i = walked % count; n < size; n++) {
+    table[gaps.take(i)] = ids[i]!;
+    i = i + 1 === count ? 0 : i + 1;
   }
 }
 
@@ -78,6 +87,7 @@ function fillWeighted(
   position: Int32Array,
   step: Int32Array,
   taken: Uint8Array,
+  walked: number,
   weights: Uint16Array,
 ): void {
   const size = table.length | 0;
@@ -90,12 +100,19 @@ function fillWeighted(
     counter[i] = Math.floor(weights[i]! / count);
   }
   let start = 0;
+  let gaps: Gaps | undefined;
   for (let turn = 1; turn <= size; turn++) {
     let i = start;
     while (due[i]! > turn) i = i + 1 === count ? 0 : i + 1;
     const weight = weights[i]!;
     counter[i] = counter[i]! + sum;
     due[i] = weight === 0 ? NEVER : Math.min(NEVER, Math.ceil(counter[i]! / weight));
+    start = start + 1 === count ? 0 : start + 1;
+    if (turn > walked) {
+      gaps ??= new Gaps(taken, walked, position, step);
+      table[gaps.take(i)] = ids[i]!;
+      continue;
+    }
     const s = step[i]! | 0;
     let c = position[i]! | 0;
     while (taken[c] !== 0) {
@@ -106,6 +123,5 @@ function fillWeighted(
     table[c] = ids[i]!;
     c = (c + s) | 0;
     position[i] = (c + (size & (c >> 31))) | 0;
-    start = start + 1 === count ? 0 : start + 1;
   }
 }
