@@ -1,5 +1,5 @@
 import { Cluster } from '../cluster/index.ts';
-import { checkObjects, readInput } from './input.ts';
+import { checkObjects, checkShapes, readInput } from './input.ts';
 import type { Args } from './args.ts';
 import { readConfigInput, tellConfig } from './config.ts';
 import type { Io } from './io.ts';
@@ -14,7 +14,8 @@ export async function readCluster(args: Args, io: Io): Promise<{ cluster: Cluste
   return { cluster, batch };
 }
 
-/** Tells what the control plane of a node refused. */
-export function tellRefusals(cluster: Cluster, node: string, batch: ObjectBatch, args: Args, io: Io): void {
-  checkObjects(cluster.node(node).report, batch, args, io);
+/** Tells what a control plane refused, if one was run; with `--strict` in any case. */
+export function tellRefusals(cluster: Cluster, batch: ObjectBatch, args: Args, io: Io): void {
+  if (cluster.report !== undefined) checkObjects(cluster.report, batch, args, io);
+  else if (args.flag('strict')) checkShapes(batch, args, io);
 }

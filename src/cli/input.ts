@@ -1,7 +1,8 @@
 import { type ErrorPath, formatPath, LbtwinError } from '../errors.ts';
 import type { ChangeReport } from '../k8s/control-plane.ts';
-import { formatRef, type ObjectRef } from '../k8s/objects/fields.ts';
-import type { RawObject } from '../k8s/raw.ts';
+import { formatRef, type ObjectRef, type Warning } from '../k8s/objects/fields.ts';
+import { visitObjects } from '../k8s/objects/read.ts';
+import { describeObject, type RawObject } from '../k8s/raw.ts';
 import { formatUnused, locateError, type ObjectBatch, positionOf, readObjects } from '../k8s/read.ts';
 import { type Args, usageError } from './args.ts';
 import { expandFolder, readText } from './files.ts';
@@ -30,6 +31,10 @@ export async function readFiles(names: readonly string[], strict: boolean, io: I
   }
   if (batch === undefined) throw usageError('-f is missing');
   tell(batch, io);
+  tellLines(
+    repeated(batch).map((line) => `note: ${line}`),
+    io,
+  );
   if (batch.objects.length === 0) {
     throw new LbtwinError('no-objects', `${names.join(', ')}: no object that lbtwin uses`, {
       allowed: 'kubectl get svc,endpointslices,nodes,pods,namespaces -A -o yaml',
@@ -52,11 +57,36 @@ function tell(batch: ObjectBatch, io: Io): void {
   if (batch.unused.size > 0) io.warn(`lbtwin: not used: ${formatUnused(batch.unused)}\n`);
 }
 
+type Refusals = Pick<ChangeReport, 'refused' | 'conflicts' | 'warnings'>;
+
+/** The same for commands that run no control plane on all objects: what is refused for its own sake. */
+export function checkShapes(batch: ObjectBatch, args: Args, io: Io): void {
+  const warnings: Warning[] = [];
+  const { refused } = visitObjects(batch.objects, warnings, () => {});
+  checkObjects({ refused, warnings, conflicts: [] }, batch, args, io);
+}
+
+/** Objects that are there more than once; the last one counts. */
+function repeated(batch: ObjectBatch): string[] {
+  const seen = new Map<string, RawObject>();
+  const lines: string[] = [];
+  for (const object of batch.objects) {
+    const { kind, apiVersion, metadata } = object;
+    const key = `${apiVersion} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
+    const first = seen.get(key);
+    seen.set(key, object);
+    if (first === undefined) continue;
+    const where = place(batch, first).replace(/: $/, '');
+    lines.push(`${place(batch, object)}${describeObject(object)}: is there already at ${where}; the later one counts`);
+  }
+  return lines;
+}
+
 /**
  * Tells on standard error what the control plane refused or found odd in the objects, with file, line and column.
  * @throws InputError with `--strict`, for the first object refused
  */
-export function checkObjects(report: ChangeReport, batch: ObjectBatch, args: Args, io: Io): void {
+export function checkObjects(report: Refusals, batch: ObjectBatch, args: Args, io: Io): void {
   const sourceOf = sources(batch);
   const lines: string[] = [];
   for (const { object, raw: given, error } of report.refused) {

@@ -4,7 +4,8 @@ import { parseDocument } from 'yaml';
 import { type ConfigData, configDataOf } from '../config/index.ts';
 import { LbtwinError } from '../errors.ts';
 import type { RawObject } from '../k8s/raw.ts';
-import { type ObjectBatch, readObjects } from '../k8s/read.ts';
+import { visitObjects } from '../k8s/objects/read.ts';
+import { locateError, type ObjectBatch, readObjects } from '../k8s/read.ts';
 import { dumpMaps } from '../report/map-dump.ts';
 import { type CaseResult, readScenario, type Scenario, type ScenarioHost } from '../scenario/index.ts';
 import { readYaml } from '../yaml/index.ts';
@@ -75,6 +76,10 @@ export function hostOf(file: string, warn: (text: string) => void): ScenarioHost
         for (const one of expandFolder(path)) batch = readObjects(one, decode(one, readIt(one)), {}, batch);
         for (const error of batch?.refused ?? []) warn(`lbtwin: refused: ${error.message}\n`);
         objects = batch?.objects ?? [];
+        for (const { raw, error } of visitObjects(objects, [], () => {}).refused) {
+          const object = raw as RawObject;
+          warn(`lbtwin: refused: ${locateError(error, object, batch!.origins.get(object)!).message}\n`);
+        }
         cache.set(path, objects);
       }
       return objects;

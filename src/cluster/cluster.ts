@@ -2,6 +2,7 @@ import { type ConfigInput, type ResolvedConfig, refusedConfig, resolveConfig } f
 import type { DatapathConfig } from '../config/datapath-config.ts';
 import type { ConfigData } from '../config/render.ts';
 import { LbtwinError } from '../errors.ts';
+import type { ChangeReport } from '../k8s/control-plane.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
 import { headerLength } from '../net/frame.ts';
@@ -152,6 +153,12 @@ export class Cluster {
   get mtu(): number {
     const { mtu } = this.resolved.config;
     return this.options.mtu ?? (mtu > 0 ? mtu : DEFAULT_MTU);
+  }
+
+  /** What the control plane of a node said to the objects; undefined while no packet has needed one. */
+  get report(): ChangeReport | undefined {
+    for (const { reported } of this.#nodes.values()) if (reported !== undefined) return reported;
+    return undefined;
   }
 
   /** A node with its control plane and datapath. @throws LbtwinError `unknown-node` */

@@ -1,5 +1,6 @@
 import { ASSUMED_VALUES, type ConfigInput, valuesSource } from '../config/resolve.ts';
 import { LbtwinError } from '../errors.ts';
+import type { ChangeReport } from '../k8s/control-plane.ts';
 import { compareText, type Frontend } from '../k8s/model.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import { BackendState, Scope } from '../lb/layout.ts';
@@ -59,6 +60,8 @@ export interface Matrix {
   readonly rows: readonly MatrixRow[];
   /** What health check node ports answer, of the services in the rows: by service, then node. */
   readonly healthChecks: readonly HealthCheck[];
+  /** What the control plane said to the objects. */
+  readonly report: ChangeReport;
   /** The configuration that was asked for. */
   readonly configuration: string;
   readonly assumptions: readonly string[];
@@ -81,7 +84,7 @@ export function serviceMatrix(objects: readonly RawObject[], options: MatrixOpti
   const run = new MatrixRun(cluster, options.node);
   const rows = run.rows(options.service);
   const healthChecks = run.healthChecks(new Set(rows.map(({ service }) => service)));
-  return { rows, healthChecks, configuration: origin, assumptions: cluster.assumptions };
+  return { rows, healthChecks, report: cluster.report!, configuration: origin, assumptions: cluster.assumptions };
 }
 
 const hasConfigMap = (objects: readonly RawObject[]): boolean => objects.some(({ kind }) => kind === 'ConfigMap');

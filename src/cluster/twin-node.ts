@@ -86,6 +86,11 @@ export class TwinNode {
     return this.#plane ?? this.#start();
   }
 
+  /** The same, if it has been run. */
+  get reported(): ChangeReport | undefined {
+    return this.#report;
+  }
+
   /** What the control plane said to the objects it began with. */
   get report(): ChangeReport {
     this.#start();

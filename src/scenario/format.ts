@@ -1,6 +1,7 @@
 import type { ClusterOptions, SendSpec } from '../cluster/index.ts';
 import type { ConfigInput } from '../config/resolve.ts';
 import { type ErrorPath, LbtwinError, withPath } from '../errors.ts';
+import { visitObjects } from '../k8s/objects/read.ts';
 import { didYouMean, nearest } from '../text/nearest.ts';
 import { CHECK_FIELDS, checkFields, type Expected, MAPS_FIELDS, SEND_FIELDS, SPREAD_FIELDS } from './expect.ts';
 
@@ -121,6 +122,16 @@ function list<T>(value: unknown, read: (inner: unknown, index: number) => T): T[
 const source = (value: unknown): string | Raw =>
   typeof value === 'string' ? text(value) : record(value, 'a file name or a mapping');
 
+/** A file of objects, or one that is written out: it is no less than a Kubernetes object. */
+function objects(value: unknown): string | Raw {
+  const one = source(value);
+  const refusal = typeof one === 'string' ? undefined : visitObjects([one], [], () => {}).refused[0];
+  if (refusal !== undefined) throw refusal.error;
+  if (typeof one !== 'string' && 'items' in one)
+    throw wrong(one['kind'], 'single objects, or a file with a List').under('kind');
+  return one;
+}
+
 const CLUSTER_KEYS = ['mtu', 'seed', 'now', 'announce', 'fabric', 'defects'];
 const SCENARIO_KEYS = ['name', 'objects', 'values', 'configMap', 'profile', 'cluster', 'steps'];
 
@@ -137,7 +148,7 @@ export function readScenario(data: unknown, fallbackName: string): Scenario {
   });
   return {
     name: optional(raw, 'name', text) ?? fallbackName,
-    objects: at(raw, 'objects', (value) => list(value, source)),
+    objects: at(raw, 'objects', (value) => list(value, objects)),
     values: optional(raw, 'values', (value) => list(value, source)) ?? [],
     configMap: optional(raw, 'configMap', text),
     profile,
@@ -286,7 +297,7 @@ function readStep(raw: Raw, path: ErrorPath): Step {
     case 'advance':
       return { ...base, kind, advance: at(raw, kind, readSeconds) };
     case 'apply':
-      return { ...base, kind, apply: at(raw, kind, (value) => list(value, source)) };
+      return { ...base, kind, apply: at(raw, kind, (value) => list(value, objects)) };
     case 'delete':
       return { ...base, kind, delete: at(raw, kind, (value) => list(value, readRef)) };
     case 'fail':

@@ -107,7 +107,7 @@ that stays with a dead backend is told.`,
     if (args.positionals.length > 0) throw usageError(`${JSON.stringify(args.positionals[0])} is not an option`);
     const { cluster, batch } = await readCluster(args, io);
     const answer = connectSocket(cluster, question);
-    tellRefusals(cluster, answer.node, batch, args, io);
+    tellRefusals(cluster, batch, args, io);
     let later;
     if (args.flag('after')) {
       if (answer.chosenBy !== undefined) {

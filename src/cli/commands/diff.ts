@@ -7,7 +7,7 @@ import { formatDiff } from '../../report/diff.ts';
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
-import { readFiles } from '../input.ts';
+import { checkShapes, readFiles } from '../input.ts';
 import { configOptions, inputOptions, nodeOption, outputOption } from '../options.ts';
 
 const command: Command = {
@@ -32,6 +32,7 @@ Connections in the conntrack table stay where they are as long as their backend 
     const strict = args.flag('strict');
     const before = await readFiles([old], strict, io);
     const after = await readFiles([now], strict, io);
+    for (const batch of [before, after]) checkShapes(batch, args, io);
     const configs = [await readConfig(args, io, before), await readConfig(args, io, after)] as const;
     const inventory = new Inventory([...before.objects, ...after.objects]);
     const node = args.string('node');

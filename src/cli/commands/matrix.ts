@@ -3,7 +3,7 @@ import { formatMatrix, matrixJson, matrixMarkdown } from '../../report/matrix.ts
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig, readConfigInput } from '../config.ts';
-import { readInput } from '../input.ts';
+import { checkObjects, readInput } from '../input.ts';
 import { configOptions, inputOptions } from '../options.ts';
 
 const command: Command = {
@@ -33,6 +33,7 @@ whether the socket or the packet is translated. Every line is computed by sendin
     await readConfig(args, io, batch);
     const config = await readConfigInput(args, io, batch);
     const matrix = serviceMatrix(batch.objects, { config, service: args.string('service'), node: args.string('node') });
+    checkObjects(matrix.report, batch, args, io);
     io.write(
       output === 'json'
         ? `${JSON.stringify(matrixJson(matrix), undefined, 2)}\n`

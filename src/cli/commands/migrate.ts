@@ -3,7 +3,7 @@ import { compareWithKubeProxy, DIFFERENCES } from '../../migrate/index.ts';
 import { formatMigration } from '../../report/migrate.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
-import { readInput } from '../input.ts';
+import { checkShapes, readInput } from '../input.ts';
 import { configOptions, inputOptions, outputOption } from '../options.ts';
 
 const command: Command = {
@@ -26,6 +26,7 @@ kube-proxy's by a reference model. Each difference is explained.`,
   exits: ['nothing differs', 'something differs'],
   async run(args, io) {
     const batch = await readInput(args, io);
+    checkShapes(batch, args, io);
     const resolved = await readConfig(args, io, batch);
     const service = args.string('service');
     const names = batch.objects

@@ -11,6 +11,7 @@ import { type Args, usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig } from '../config.ts';
 import { inFile, readBytes, readText, writeFile } from '../files.ts';
+import { tellRefusals } from '../cluster-input.ts';
 import { readInput } from '../input.ts';
 import type { Io } from '../io.ts';
 import { configOptions, inputOptions } from '../options.ts';
@@ -160,6 +161,7 @@ candidates; a client outside without a port by how its ports spread.`,
     const resolved = await readConfig(args, io, batch);
     const options: ClusterOptions = readCluster(args, resolved);
     const cluster = Cluster.fromKubernetes(batch.objects, options);
+    const tell = (): void => tellRefusals(cluster, batch, args, io);
     await loadTables(args, io, cluster, spec);
     if (capture !== undefined) {
       const bytes = await readBytes(capture, io);
@@ -170,10 +172,12 @@ candidates; a client outside without a port by how its ports spread.`,
         inFile(capture, () => readCapture(bytes)),
         spec.via!,
         output,
+        tell,
       );
     }
-    if (isWholeClient(spec)) return spread(args, io, cluster, spec, output);
+    if (isWholeClient(spec)) return spread(args, io, cluster, spec, output, tell);
     const journey = cluster.send(spec);
+    tell();
     refuseAssumptions(args, journey.assumptions);
     const pcap = args.string('pcap');
     if (pcap !== undefined) writeFile(pcap, journeyCapture(journey));
@@ -198,12 +202,14 @@ function replay(
   captured: readonly CapturedFrame[],
   via: string,
   output: string,
+  tell: () => void,
 ): number {
   const words = args.strings('random').map(Number);
   const rest = seededWords(args.integer('seed', 0, 0xffffffff) ?? 0);
   let drawn = 0;
   const random = (): number => words[drawn++] ?? rest();
   const frames = replayFrames(cluster, via, captured, random);
+  tell();
   const config = cluster.resolved.origin;
   io.write(
     output === 'json'
@@ -213,12 +219,13 @@ function replay(
   return frames.some(({ drop }) => drop !== undefined) ? Exit.NO : Exit.OK;
 }
 
-function spread(args: Args, io: Io, cluster: Cluster, spec: SendSpec, output: string): number {
+function spread(args: Args, io: Io, cluster: Cluster, spec: SendSpec, output: string, tell: () => void): number {
   if (output === 'mermaid' || args.string('pcap') !== undefined) {
     throw usageError('one packet is needed for a picture or a capture', '--from external:IP:PORT');
   }
   const ports = Array.from({ length: SPREAD_PORTS }, (_, i) => SPREAD_FROM + i);
   const counts = cluster.spread(spec, ports);
+  tell();
   refuseAssumptions(args, cluster.assumptions);
   const answer = {
     config: cluster.resolved.origin,
