@@ -3,7 +3,7 @@ import type { DatapathConfig } from '../config/datapath-config.ts';
 import type { ConfigData } from '../config/render.ts';
 import { LbtwinError } from '../errors.ts';
 import type { ChangeReport } from '../k8s/control-plane.ts';
-import type { RawObject } from '../k8s/raw.ts';
+import { type RawObject, rawObjects } from '../k8s/raw.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
 import { headerLength } from '../net/frame.ts';
 import { protocolName } from '../net/protocol.ts';
@@ -99,7 +99,7 @@ export class Cluster {
   #packets = 0;
 
   private constructor(objects: Iterable<RawObject>, options: ClusterOptions) {
-    for (const object of objects) this.#objects.set(keyOf(object), object);
+    for (const object of rawObjects(objects)) this.#objects.set(keyOf(object), object);
     const all = [...this.#objects.values()];
     this.options = options;
     this.#resolved = options.resolved ?? resolveConfig(withConfigMap(options.config ?? {}, all));
@@ -119,7 +119,7 @@ export class Cluster {
 
   /**
    * A cluster from its objects: Services, EndpointSlices, Nodes, Pods, CiliumNodes and what else there is.
-   * @throws LbtwinError `refused-config`, `contradiction`, `unknown-node`, `invalid-address`
+   * @throws LbtwinError `invalid-object`, `refused-config`, `contradiction`, `unknown-node`, `invalid-address`
    */
   static fromKubernetes(objects: Iterable<RawObject>, options: ClusterOptions = {}): Cluster {
     return new Cluster(objects, options);
@@ -342,7 +342,7 @@ export class Cluster {
 
   /** Adds or replaces objects, on every node. */
   apply(objects: Iterable<RawObject>): void {
-    const list = [...objects];
+    const list = rawObjects(objects);
     for (const object of list) {
       this.#objects.set(keyOf(object), object);
       if (object.kind === 'Pod') this.#gone.delete(`${object.metadata.namespace ?? 'default'}/${object.metadata.name}`);

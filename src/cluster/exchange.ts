@@ -13,7 +13,7 @@ import { hostReason } from './host-reason.ts';
 import { addressOf, isLoopback, sameWords, tcpFlagsOf, turned } from './kernel.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import type { Party, Target } from './party.ts';
-import { nodeAddress, podAddress, type TopologyNode } from './topology.ts';
+import { podAddress, routerAssumed, type TopologyNode } from './topology.ts';
 import { type Arrival, type Place, Walk, type WalkContext } from './walk.ts';
 
 /** One packet to send, everything about it decided. */
@@ -97,8 +97,11 @@ class ExchangeRun {
     const { family } = destination;
     if (from.kind === 'external') return from.address;
     if (from.kind === 'pod') return podAddress(from.pod, family) ?? unspecified(family);
-    const own = this.#context.node(from.node).owns(destination) || isLoopback(destination);
-    return own ? destination : (nodeAddress(from.node, family) ?? unspecified(family));
+    const node = this.#context.node(from.node);
+    if (node.owns(destination) || isLoopback(destination)) return destination;
+    const { address, assumed } = node.sourceTo(destination);
+    if (assumed) this.#context.assume(routerAssumed(from.node));
+    return address ?? unspecified(family);
   }
 
   /** The socket's part. An outcome if the call failed. */

@@ -320,6 +320,10 @@ export const nodeAddress = (node: TopologyNode, family: Family): IpAddress | und
 export const routerAddress = (node: TopologyNode, family: Family): IpAddress | undefined =>
   node.routers.find((address) => address.family === family);
 
+/** What is assumed where the router's address would be the source and no object tells it. */
+export const routerAssumed = ({ name }: TopologyNode): string =>
+  `No CiliumNode tells the address of cilium_host (CiliumInternalIP) of ${name}: the node's own stands in as the source towards pods.`;
+
 export const podAddress = (pod: TopologyPod, family: Family): IpAddress | undefined =>
   pod.addresses.find((address) => address.family === family);
 

@@ -173,6 +173,23 @@ export class TwinNode {
     return this.#settings.serviceAddresses().mayConcern(frame, (address) => this.owns(address));
   }
 
+  /**
+   * The source of a packet of the node's own: Cilium's routes to the pods of this node and into the overlay name the router's address, other
+   * routes leave the node's. `assumed`: the router's would be it, and is not known.
+   */
+  sourceTo(destination: IpAddress): { readonly address: IpAddress | undefined; readonly assumed: boolean } {
+    const { family } = destination;
+    const { localNodeRoute, endpointRoutes } = this.#settings.config;
+    const { options, tables } = this.#datapath;
+    const isLocal = this.podAt(destination) !== undefined;
+    const remote = tables.of(family).ipCache.lookup(Uint32Array.from(destination.words), 0);
+    const overlay = options.tunnel !== undefined && remote?.tunnelEndpoint !== undefined;
+    const own = nodeAddress(this.#topology, family);
+    if (!(isLocal ? localNodeRoute && !endpointRoutes : overlay)) return { address: own, assumed: false };
+    const router = routerAddress(this.#topology, family);
+    return { address: router ?? own, assumed: router === undefined };
+  }
+
   /** Why a packet that the node's kernel is to route is not followed: rules decide on it that are not Cilium's. */
   leftToKubeProxy(parts: PacketParts): string | undefined {
     if (this.#datapath.options.nodePort) return undefined;

@@ -8,13 +8,22 @@ import type { Fabric } from './fabric.ts';
 import { isIcmpError, type PacketParts, partsOf } from './packet-view.ts';
 import { Diary, type DropArrival } from './diary.ts';
 import type { Hop } from './journey.ts';
-import { addressOf, decapsulated, encapsulated, forwarded, isLoopback, readdressed, withMacs } from './kernel.ts';
+import {
+  addressOf,
+  decapsulated,
+  encapsulated,
+  forwarded,
+  isLoopback,
+  readdressed,
+  sameWords,
+  withMacs,
+} from './kernel.ts';
 import { dropReasonName } from '../net/drop-reason.ts';
 import type { Masquerade } from './masquerade.ts';
 import type { PolicyGate, PolicySubject } from './policy-gate.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import { Device } from './options.ts';
-import type { TopologyNode, TopologyPod } from './topology.ts';
+import { nodeAddress, routerAddress, routerAssumed, type TopologyNode, type TopologyPod } from './topology.ts';
 
 /** Frames that go round are given up after so many hops. */
 export const MAX_HOPS = 64;
@@ -206,6 +215,14 @@ export class Walk {
     const protocol = node.programs.tunnelProtocol;
     const source = node.programs.addresses.ipv4;
     if (source === undefined) return { kind: 'undecided', reason: `${node.name} has no IPv4 address to tunnel from` };
+    const own = nodeAddress(node.topology, parts.family);
+    if (
+      own !== undefined &&
+      sameWords(own.words, parts.saddr) &&
+      routerAddress(node.topology, parts.family) === undefined
+    ) {
+      this.#context.assume(routerAssumed(node.topology));
+    }
     const out = encapsulated(frame, parts, {
       protocol,
       port: node.programs.options.tunnelPort,

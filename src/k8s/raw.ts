@@ -1,3 +1,5 @@
+import { LbtwinError } from '../errors.ts';
+
 /** A Kubernetes object as parsed, before any of its fields beyond these was looked at. */
 export interface RawObject {
   readonly apiVersion: string;
@@ -8,6 +10,24 @@ export interface RawObject {
     readonly [field: string]: unknown;
   };
   readonly [field: string]: unknown;
+}
+
+/**
+ * Objects of callers, with what everything here relies on: each has a kind and a name. What is in them is looked at where it is used.
+ * @throws LbtwinError `invalid-object` with the index of the first that is none
+ */
+export function rawObjects(objects: Iterable<unknown>): RawObject[] {
+  if (typeof objects !== 'object' || objects === null || !(Symbol.iterator in objects)) {
+    throw new LbtwinError('invalid-object', 'no list of objects', { allowed: 'the objects that readObjects() gives' });
+  }
+  return Array.from(objects as Iterable<Partial<RawObject> | null | undefined>, (object, i) => {
+    const name = object?.metadata?.name;
+    if (typeof object?.kind === 'string' && typeof name === 'string') return object as RawObject;
+    throw new LbtwinError('invalid-object', 'no Kubernetes object', {
+      path: [i],
+      allowed: 'an object with kind and metadata.name',
+    });
+  });
 }
 
 /** The kinds that lbtwin uses, each with its API group and the versions of it that are read. */

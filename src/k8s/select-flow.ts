@@ -17,7 +17,7 @@ import { type ChangeReport, ControlPlane, type ControlPlaneInit } from './contro
 import { checksSourceRanges, proxyPortOf, usesMaglev } from './flags.ts';
 import { Inventory } from './inventory.ts';
 import { addressKey, type Frontend, type Service as ServiceRow } from './model.ts';
-import type { RawObject } from './raw.ts';
+import { type RawObject, rawObjects } from './raw.ts';
 import { isLocalOnly } from './select.ts';
 import { unspecified } from './services.ts';
 
@@ -91,7 +91,7 @@ export interface FlowAnswer {
  * @throws LbtwinError `unknown-node`, `family-mismatch`
  */
 export function selectFlow(objects: readonly RawObject[], init: ControlPlaneInit, question: FlowQuestion): FlowAnswer {
-  return new FlowSelector(objects, init, question).answer();
+  return new FlowSelector(rawObjects(objects), init, question).answer();
 }
 
 class FlowSelector {

@@ -103,7 +103,15 @@ interface Candidate {
  *   `unknown-state`, `too-many-backends`, `unknown-algorithm`, `unknown-service-type` and those of addresses, ports, protocols and `buildLookupTable`
  */
 export function defineService(spec: ServiceSpec, options: ServiceOptions = {}): Service {
+  if (typeof spec !== 'object' || spec === null) {
+    throw new LbtwinError('invalid-service', 'no service', {
+      allowed: 'frontend, backends and what else ServiceSpec has',
+    });
+  }
   const frontend = withPath(['frontend'], () => readFrontend(spec.frontend));
+  if (!Array.isArray(spec.backends)) {
+    throw new LbtwinError('invalid-service', 'no list', { path: ['backends'], allowed: 'a list of backends' });
+  }
   const { type = 'ClusterIP', algorithm = 'random', sessionAffinity = false } = spec;
   oneOf(type, SERVICE_TYPES, 'unknown-service-type', 'type');
   oneOf(algorithm, ['maglev', 'random'] as const, 'unknown-algorithm', 'algorithm');

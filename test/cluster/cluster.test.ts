@@ -337,3 +337,12 @@ describe.each(['127.0.0.1:30010/TCP', '[::1]:8080/UDP'])('loopback, %s', (to) =>
     expect(hops.map(({ hook }) => hook).filter((hook) => !/^(connect|sendmsg)/.test(hook))).toEqual([]);
   });
 });
+
+it.each([[[null]], [[{ foo: 1 }]], [[{ apiVersion: 'v1', kind: 'Service' }]], ['text'], [undefined]])(
+  'what is no list of objects is refused: %j',
+  (objects) => {
+    const told = expect.objectContaining({ code: 'invalid-object' });
+    expect(() => Cluster.fromKubernetes(objects as never)).toThrow(told);
+    expect(() => Cluster.fromKubernetes(shop()).apply(objects as never)).toThrow(told);
+  },
+);

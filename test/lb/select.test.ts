@@ -242,3 +242,12 @@ it('a frontend may be given parsed', () => {
     selectBackend(defineService(spec4, small), flow),
   );
 });
+
+it.each([
+  [undefined, 'no service'],
+  [{ frontend: '192.0.2.1:80/TCP' }, 'backends: no list'],
+  [{ frontend: '192.0.2.1:80/TCP', backend: [] }, 'backends: no list'],
+])('what is no service is refused: %j', (spec, message) => {
+  expect(() => defineService(spec as never)).toThrow(expect.objectContaining({ code: 'invalid-service' }));
+  expect(() => defineService(spec as never)).toThrow(message);
+});
