@@ -19,7 +19,7 @@ import {
 import type { NodeFamily } from './node-family.ts';
 import type { PodInterface } from './pod-family.ts';
 
-/** The programs whose flows are remembered; part of the key. */
+/** The programs whose flows are remembered; part of the key. Replies have programs of their own where DSR looks at them first. */
 export const Program = { XDP: 1, NETDEV: 2, POD: 3, XDP_REPLY: 4, NETDEV_REPLY: 5 } as const;
 
 const FIRST_FLOWS = 256;
@@ -31,6 +31,7 @@ const PAUSE = 65_536;
 const CLOSES = TcpFlag.FIN | TcpFlag.RST;
 /** Bits that a key and an outcome have room for: `Transfer`, and one more. */
 const TRANSFER_BITS = 15;
+const TARGETS = 256;
 /** In a key's word of the program. */
 const SYN = 1 << 24;
 
@@ -56,6 +57,10 @@ export class FlowMemory {
   #pods: (PodInterface | undefined)[] = [];
   /** Where the record of the packet in hand is or comes. */
   #at = -1;
+  /** The program that asked about the packet in hand; 0 if none did. */
+  #asked = 0;
+  /** Not 0 for addresses that known flows go to, by `foldAddress`, and for others of that number. */
+  readonly #targets = new Uint8Array(TARGETS);
   #wasted = 0;
   #hitsBefore = 0;
   #displaced = 0;
@@ -79,33 +84,51 @@ export class FlowMemory {
     pods.conntrack.logAs = USE_BY_PODS;
   }
 
-  /** Nothing is watched: for a program that may end without having asked. */
+  /** Nothing is watched and nothing was asked: at the beginning of a program. */
   idle(): void {
     this.log.active = false;
     this.#at = -1;
+    this.#asked = 0;
+  }
+
+  /**
+   * `knows` at the very beginning, for packets to addresses that known flows go to: others would pay for it and have nothing of it. What comes
+   * between here and the program's `knows` must follow from the key and the maps.
+   */
+  recalls(ctx: HookContext, program: number): boolean {
+    const at = ctx.packet.head + ctx.headers.l3 + this.#f.destinationOffset;
+    return this.#targets[foldAddress(ctx.packet.view, at, this.#w)] !== 0 && this.#ask(ctx, program, ctx.transfer);
   }
 
   /**
    * Whether the packet in the context, its headers read, nothing of it changed yet, is of a known flow: then `repeat` is to be called.
    * Otherwise the rest of its program is watched, and `learn` told how it ended.
+   * @param transfer what the program was given
    */
-  knows(ctx: HookContext, program: number): boolean {
+  knows(ctx: HookContext, program: number, transfer: number = ctx.transfer): boolean {
+    if (this.#asked !== program && this.#ask(ctx, program, transfer)) return true;
+    if (this.#at >= 0) {
+      this.#headers.watch(ctx);
+      this.log.begin();
+    }
+    return false;
+  }
+
+  #ask(ctx: HookContext, program: number, transfer: number): boolean {
     this.idle();
+    this.#asked = program;
     if (this.#pause > 0) {
       this.#pause--;
       return false;
     }
-    if (!this.#enabled || ctx.trace !== undefined || !this.#readKey(ctx, program)) return false;
+    if (!this.#enabled || ctx.trace !== undefined || !this.#readKey(ctx, program, transfer)) return false;
     const records = this.#records;
     if (records.size === 0) this.#resize(FIRST_FLOWS);
     const at = records.place(this.#key);
     this.#at = at;
     const headers = this.#headers;
     headers.lengthWord = ctx.packet.u32(ctx.headers.l3 + headers.lengthOffset);
-    if (records.found && this.#isAsLearned(at, ctx.pod)) return true;
-    headers.watch(ctx);
-    this.log.begin();
-    return false;
+    return records.found && this.#isAsLearned(at, ctx.pod);
   }
 
   /** What the rest of the program would do with the packet that `knows` just said to know. */
@@ -214,17 +237,18 @@ export class FlowMemory {
     words[at + FlowWord.REDIRECT_IFINDEX] = ctx.redirectIfindex;
     words[at + FlowWord.FIB_IFINDEX] = ctx.fibIfindex;
     if (ctx.pod !== undefined) this.#pods[at / stride] = ctx.pod;
+    this.#targets[foldWords(this.#key, w)] = 1;
     words[at + FlowWord.OUTCOME] = headers.learn(ctx, at, added) ? outcome : 0;
   }
 
   /** Fills the key; false for packets that are looked at more closely than it tells. */
-  #readKey(ctx: HookContext, program: number): boolean {
+  #readKey(ctx: HookContext, program: number, transfer: number): boolean {
     const { packet, headers } = ctx;
     const { l3, l4, protocol } = headers;
-    let kind = (ctx.transfer << 16) | (protocol << 8) | program;
+    let kind = (transfer << 16) | (protocol << 8) | program;
     if (ctx.mark !== 0 || ctx.overlay) return false;
     // A caller's own bits beside those of `Transfer` have no place in the key.
-    if ((ctx.transfer & ~TRANSFER_BITS) !== 0) return false;
+    if ((transfer & ~TRANSFER_BITS) !== 0) return false;
     if (headers.fragment || headers.headerLength !== this.#headers.headerLength) return false;
     if (protocol === Protocol.TCP) {
       if (!packet.has(l4, TCP.SIZE)) return false;
@@ -321,6 +345,22 @@ export class FlowMemory {
     this.#hitsBefore = this.hits;
   }
 }
+
+const fold = (word: number): number => {
+  const half = word ^ (word >>> 16);
+  return (half ^ (half >>> 8)) & (TARGETS - 1);
+};
+
+/** Of the address at `at`, a number below `TARGETS`. */
+function foldAddress(view: DataView, at: number, words: number): number {
+  let word = view.getInt32(at);
+  if (words > 1) word ^= view.getInt32(at + 4) ^ view.getInt32(at + 8) ^ view.getInt32(at + 12);
+  return fold(word);
+}
+
+/** The same of an address's words. */
+const foldWords = (key: Uint32Array, words: number): number =>
+  fold(words === 1 ? key[0]! : key[0]! ^ key[1]! ^ key[2]! ^ key[3]!);
 
 /** Whether all that became of the packet is in its headers and in what a record has of the context. */
 const isPlain = (ctx: HookContext): boolean =>

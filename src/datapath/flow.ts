@@ -5,7 +5,7 @@ import { ETH, EtherType, ICMP, Icmp6Type, IcmpType, IPV4, IPV6, SCTP, TCP, TcpFl
 import { destinationOffset, type PacketBuffer, sourceOffset } from '../net/packet-buffer.ts';
 import { Headers, Parse, readIp } from '../net/parse.ts';
 import { Protocol } from '../net/protocol.ts';
-import { Act, HookContext, Transfer } from './context.ts';
+import { Act, HookContext } from './context.ts';
 import { type FlowMemory, Program } from './flow-memory.ts';
 import type { TranslatedFlow } from './flow-records.ts';
 import { enterHook, type Hook } from './hooks.ts';
@@ -81,11 +81,7 @@ export class FlowRunner implements TranslatedFlow {
     node.prepare(options, context);
     enterHook('xdp', context);
     this.#memory = memory;
-    if (memory.knowsFlow(context, Program.XDP, flow, ttl)) return true;
-    // With DSR, a packet to no service is looked at before it may be a reply.
-    if (node.options.mode !== 'snat') return false;
-    context.transfer = Transfer.NO_SERVICE;
-    return memory.knowsFlow(context, Program.XDP_REPLY, flow, ttl);
+    return memory.knowsFlow(context, Program.XDP, flow, ttl);
   }
 
   /** The translated flow as a value. */

@@ -38,10 +38,13 @@ import { traceCreated, traceDecision, traceEndpoint, traceNeighbour } from './tr
 export function nodePort(f: NodeFamily, ctx: HookContext): number {
   const { packet, headers, tuple } = ctx;
   const { options } = f.node;
+  const { memory } = f;
+  memory.idle();
   if (f.looksInside && ctx.xdp) {
     const act = encapsulatedRequest(f, ctx);
     if (act !== undefined) return act;
   }
+  if (memory.recalls(ctx, ctx.xdp ? Program.XDP : Program.NETDEV)) return memory.repeat(ctx);
   const extracted = extractTuple(packet, headers, tuple, options.sctp, f.fragments);
   if (extracted !== 0) {
     if (extracted === -DropReason.UNSUPP_SERVICE_PROTO) return withoutService(f, ctx, false);

@@ -3,7 +3,7 @@ import { DropReason } from '../net/drop-reason.ts';
 import { hashTuple } from '../hash/tuple.ts';
 import { readNatTuple } from '../nat/packet.ts';
 import { ReservedIdentity } from '../node/identity.ts';
-import { Act, type HookContext } from './context.ts';
+import { Act, type HookContext, Transfer } from './context.ts';
 import { countFragment, lookupConntrack } from './ct.ts';
 import { encapsulate } from './encapsulate.ts';
 import { extractTuple } from './extract.ts';
@@ -25,10 +25,17 @@ export function reverseNat(f: NodeFamily, ctx: HookContext, ported: boolean): nu
     // Most of what is no reply goes to other ports. A later fragment asks for its ports again, which keeps them.
     return ported && !ctx.headers.laterFragment ? Act.OK : reverse(f, ctx);
   }
-  if (memory.knows(ctx, ctx.xdp ? Program.XDP_REPLY : Program.NETDEV_REPLY)) return memory.repeat(ctx);
+  // Before it came here it was found to be for no service, and said so.
+  if (memory.knows(ctx, replyProgram(f, ctx), ctx.transfer & ~Transfer.NO_SERVICE)) return memory.repeat(ctx);
   const act = reverse(f, ctx);
   memory.learn(ctx, act);
   return act;
+}
+
+/** Without DSR nothing but the maps decides whether a packet is a request or may be a reply. */
+function replyProgram(f: NodeFamily, { xdp }: HookContext): number {
+  if (f.node.options.mode === 'snat') return xdp ? Program.XDP : Program.NETDEV;
+  return xdp ? Program.XDP_REPLY : Program.NETDEV_REPLY;
 }
 
 /** Whether the destination port is one that SNAT gives away. */
