@@ -33,6 +33,7 @@ export function fromContainer(p: PodFamily, ctx: HookContext, pod: PodInterface)
   created.clear();
   if (!p.balances) return track(p, ctx, pod, 0);
   f.memory.idle();
+  if (f.memory.recalls(ctx, Program.POD)) return f.memory.repeat(ctx);
   const balanced = balance(p, ctx, pod);
   if (balanced < CONTINUE) return balanced;
   const act = track(p, ctx, pod, balanced - CONTINUE);
