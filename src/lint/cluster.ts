@@ -7,6 +7,7 @@ import type { ServiceObject } from '../k8s/objects/service.ts';
 import { DEFAULT_OPTIONS } from '../k8s/options.ts';
 import { LINT_RULES, type LintFinding, type LintRule, type Report } from './finding.ts';
 import { type Cluster, lintHostPorts, lintServices } from './objects.ts';
+import { lintRedirects } from './redirects.ts';
 
 const isRule = (code: string): code is LintRule => Object.hasOwn(LINT_RULES, code);
 
@@ -37,6 +38,7 @@ export function lintObjects(raws: Iterable<unknown>, init: ControlPlaneInit = {}
   const cluster = clusterOf(decoded.objects, options);
   lintServices(cluster, report);
   lintHostPorts(cluster, report);
+  lintRedirects(decoded.objects, cluster, report);
   lintPlanes(cluster, objects, options, report);
   return [...findings.values()].sort(byImportance);
 }

@@ -25,6 +25,9 @@ export type LintRule =
   | 'port-without-backends'
   | 'source-ranges-of-other-family'
   | 'annotation-without-option'
+  | 'object-without-option'
+  | 'redirect-of-nothing'
+  | 'redirect-to-nobody'
   | 'frontend-not-written'
   | 'object-refused'
   | 'unknown-annotation-value'
@@ -91,6 +94,18 @@ export const LINT_RULES: Readonly<Record<LintRule, Rule>> = {
   'annotation-without-option': {
     title: 'An annotation that counts only where the agent has an option for it',
     source: page('Map contents'),
+  },
+  'object-without-option': {
+    title: 'A local redirect policy or Envoy configuration that the agent has no option for',
+    source: page('Local redirect policies'),
+  },
+  'redirect-of-nothing': {
+    title: 'A redirect whose service or listener does not exist',
+    source: page('Redirects to the proxy'),
+  },
+  'redirect-to-nobody': {
+    title: 'A local redirect policy without pods on some nodes: what it redirects has no backend there',
+    source: page('Local redirect policies'),
   },
   'frontend-not-written': {
     title: 'The maps refuse a frontend',

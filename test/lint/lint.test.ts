@@ -17,6 +17,37 @@ const host = (parts: object): Record<string, unknown> => ({
   ...parts,
 });
 
+const redirect = (): object => ({
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumLocalRedirectPolicy',
+  metadata: { name: 'local', namespace: 'shop' },
+  spec: {
+    redirectFrontend: { serviceMatcher: { serviceName: 'web', namespace: 'shop' } },
+    redirectBackend: {
+      localEndpointSelector: { matchLabels: { app: 'local' } },
+      toPorts: [{ port: '8080', protocol: 'TCP' }],
+    },
+  },
+});
+const local = (...names: readonly string[]): object[] =>
+  names.map((name, i) =>
+    pod([{ name: 'http', containerPort: 8080, protocol: 'TCP' }], {
+      name: `local-${name}`,
+      node: name,
+      ips: [`10.20.0.${i}`],
+      labels: { app: 'local' },
+    }),
+  );
+const envoy = (listener: string, service = 'web'): object => ({
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumEnvoyConfig',
+  metadata: { name: 'l7', namespace: 'shop' },
+  spec: {
+    services: [{ name: service, namespace: 'shop', listener }],
+    resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', name: 'web' }],
+  },
+});
+
 interface Example {
   readonly objects: readonly object[];
   readonly init?: ControlPlaneInit;
@@ -108,6 +139,23 @@ const EXAMPLES: Readonly<Record<LintRule, Example>> = {
     finding: { message: 'counts only with bpf-lb-algorithm-annotation, which is off' },
     sound: [service()],
   },
+  'object-without-option': {
+    objects: [service(), redirect()],
+    finding: { message: 'has no effect: enable-local-redirect-policy is off (localRedirectPolicy=true)' },
+    sound: [service()],
+  },
+  'redirect-of-nothing': {
+    objects: [...nodes, redirect(), ...local('worker-a', 'worker-b')],
+    init: { localRedirectPolicy: true },
+    finding: { message: 'there is no Service shop/web: nothing is redirected' },
+    sound: [...nodes, service(), redirect(), ...local('worker-a', 'worker-b')],
+  },
+  'redirect-to-nobody': {
+    objects: [...nodes, service(), redirect(), ...local('worker-a')],
+    init: { localRedirectPolicy: true },
+    finding: { nodes: ['worker-b'], path: ['spec', 'redirectBackend'] },
+    sound: [...nodes, service(), redirect(), ...local('worker-a', 'worker-b')],
+  },
   'frontend-not-written': {
     objects: [
       service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 20_000_000 } } }),
@@ -149,6 +197,16 @@ describe('lintObjects', () => {
     expect(found.length).toBe(1);
     expect(found[0]).toMatchObject(finding);
     expect(lintObjects(sound, init).filter((one) => one.rule === rule)).toEqual([]);
+  });
+
+  it.each([
+    ['nowhere', 'web', 'no listener "nowhere" is among the resources: nothing is redirected'],
+    ['web', 'wbe', 'there is no Service shop/wbe: nothing is redirected'],
+  ])('tells an Envoy configuration of listener %s for %s', (listener, name, message) => {
+    const objects = [service(), envoy(listener, name)];
+    expect(lintObjects(objects, { envoyConfig: true })).toMatchObject([{ rule: 'redirect-of-nothing', message }]);
+    expect(lintObjects(objects)).toMatchObject([{ rule: 'object-without-option' }]);
+    expect(lintObjects([service(), envoy('web')], { envoyConfig: true })).toEqual([]);
   });
 
   it('has nothing to say about a plain cluster', () => {
