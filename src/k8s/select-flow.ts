@@ -59,6 +59,8 @@ export interface FlowView {
     | 'source-range'
     | 'proxy'
     | 'not-exposed'
+    /** The agent refuses the frontend's entry; what an earlier one wrote stays. */
+    | 'not-written'
     /** A client inside whose socket is left alone. */
     | 'untranslated';
   /** The frontend with its backends as these nodes have it. */
@@ -67,6 +69,8 @@ export interface FlowView {
   /** For `spread`: ports per backend, by position in `service.backends`. */
   readonly spread: readonly number[] | undefined;
   readonly proxyPort: number;
+  /** Why the entry is refused, for `not-written`. */
+  readonly error?: string;
 }
 
 export interface FlowAnswer {
@@ -157,7 +161,7 @@ class FlowSelector {
     const [algorithm, algorithmFrom] = this.algorithm(frontend, serviceRow, to, controlPlane);
     const localOnly = isLocalOnly(frontend, serviceRow);
     const views =
-      this.node === undefined && this.differsByNode(serviceRow, localOnly)
+      this.node === undefined && this.differsByNode(frontend, serviceRow, localOnly)
         ? this.viewsByNode(frontend, to, algorithm)
         : [this.view(this.node === undefined ? [] : [this.node], controlPlane, frontend, to, algorithm)];
     return { client, to, frontend, serviceRow, algorithmFrom, localOnly, views, inventory, controlPlane, report };
@@ -213,14 +217,32 @@ class FlowSelector {
     return [maglev ? 'maglev' : 'random', 'configuration'];
   }
 
-  private differsByNode(row: ServiceRow, localOnly: boolean): boolean {
-    return localOnly || row.marks.preferClose || Object.keys(row.annotations).some(isNodeAnnotation);
+  private differsByNode(frontend: Frontend, row: ServiceRow, localOnly: boolean): boolean {
+    const redirected = frontend.redirectTo !== undefined || frontend.type === 'LocalRedirect';
+    const chosen = redirected || this.hasEnvoyNodeSelector();
+    return chosen || localOnly || row.marks.preferClose || Object.keys(row.annotations).some(isNodeAnnotation);
+  }
+
+  /** Whether some Envoy configuration is for some nodes only. */
+  private hasEnvoyNodeSelector(): boolean {
+    return (
+      this.init.envoyConfig === true &&
+      this.objects.some(
+        (object) => ENVOY_KINDS.has(object.kind) && (object['spec'] as { nodeSelector?: unknown } | null)?.nodeSelector,
+      )
+    );
   }
 
   /** Each node's answer, nodes with equal ones together. */
   private viewsByNode(frontend: Frontend, to: L4Address, algorithm: SelectionAlgorithm): FlowView[] {
     const service = frontend.entry.name;
-    const concerned = this.objects.filter((object) => belongsTo(object, service));
+    const redirected = frontend.redirectTo !== undefined || frontend.type === 'LocalRedirect';
+    const concerned = this.objects.filter(
+      (object) =>
+        belongsTo(object, service) ||
+        ENVOY_KINDS.has(object.kind) ||
+        (redirected && (object.kind === 'Pod' || object.kind === 'CiliumLocalRedirectPolicy')),
+    );
     const names = new Set(this.inventory.nodes.keys());
     for (const { nodeName } of frontend.entry.instances) if (nodeName !== '') names.add(nodeName);
     const groups = new Map<string, { nodes: string[]; view: FlowView }>();
@@ -234,7 +256,7 @@ class FlowSelector {
         here === undefined
           ? { ...EMPTY_VIEW, nodes: [name], outcome: 'not-exposed' as const }
           : this.view([name], plane, here, to, algorithm);
-      const key = `${view.outcome} ${view.service?.backends.map((one) => `${one.address}:${one.port}`).join() ?? ''}`;
+      const key = `${view.outcome} ${view.error ?? ''} ${view.service?.backends.map((one) => `${one.address}:${one.port}`).join() ?? ''}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { nodes: [name], view });
       else group.nodes.push(name);
@@ -279,6 +301,7 @@ class FlowSelector {
       { maglev: { tableSize: options.maglevTableSize, hashSeed: options.maglevHashSeed } },
     );
     const view = { ...EMPTY_VIEW, nodes, service, proxyPort };
+    if (frontend.status === 'Error') return { ...view, outcome: 'not-written', error: frontend.error };
     if (proxyPort !== 0) return { ...view, outcome: 'proxy' };
     if (service.count === 0) return { ...view, outcome: 'no-backend' };
     return this.pick(view, service, to);
@@ -358,6 +381,8 @@ function everywhere(object: RawObject): RawObject {
 }
 
 /** The Service of that name and its slices. */
+const ENVOY_KINDS: ReadonlySet<string> = new Set(['CiliumEnvoyConfig', 'CiliumClusterwideEnvoyConfig']);
+
 function belongsTo(object: RawObject, service: string): boolean {
   const { namespace = 'default', name, labels } = object.metadata;
   if (object.kind === 'Service') return `${namespace}/${name}` === service;

@@ -18,6 +18,8 @@ export function explainView(answer: FlowAnswer, question: FlowQuestion, view: Fl
       return [untranslatedLine(answer), 'lbtwin trace follows the packet from there'];
     case 'not-exposed':
       return ['its annotation service.cilium.io/node or node-selector names other nodes'];
+    case 'not-written':
+      return [view.error ?? 'its entry is refused', 'what an earlier update wrote stays in the maps, if there was one'];
     case 'proxy':
       return ['a CiliumEnvoyConfig redirects this port of the service to the proxy'];
     case 'no-backend':
@@ -54,7 +56,9 @@ function noBackendLines(answer: FlowAnswer, view: FlowView): string[] {
   const zone = closeZone(answer, view);
   const fitting = zone === undefined ? 0 : fittingInstances(answer.frontend!);
   const lines: string[] = [];
-  if (backends.length > 0) {
+  if (answer.frontend!.redirectTo !== undefined && backends.length === 0) {
+    lines.push('a local redirect policy takes the backends from its pods on the same node, and none runs here');
+  } else if (backends.length > 0) {
     lines.push(`${plural(backends.length, 'backend')} of the service, none of them usable`);
   } else if (answer.localOnly && all > 0) {
     lines.push(localLine(answer), 'and none runs here');

@@ -58,6 +58,8 @@ function outcomeText(answer: FlowAnswer, question: FlowQuestion, view: FlowView)
       return `backend    none: the node's L7 proxy takes the connection on port ${view.proxyPort}\n`;
     case 'untranslated':
       return 'backend    none: the socket is left as it is, the connection goes to the address itself\n';
+    case 'not-written':
+      return 'backend    not decided: the agent does not write this frontend\n';
     case 'not-exposed':
       return 'backend    none: the service does not exist on this node\n';
   }

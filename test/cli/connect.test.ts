@@ -39,6 +39,18 @@ describe('lbtwin connect', () => {
     expect(out).toContain('Maglev plays no part at sockets');
   });
 
+  it('takes the caller in the words of trace, too', async () => {
+    const to = ['--to', '10.96.20.10:80'];
+    expect(await connect(...SHOP, '--from', 'pod:shop/debug', ...to)).toEqual(await connect(...DEBUG, ...to));
+    expect(await connect(...SHOP, '--from', 'node:worker-b2', ...to)).toEqual(
+      await connect(...SHOP, '--node', 'worker-b2', ...to),
+    );
+    expect((await connect(...DEBUG, '--from', 'pod:shop/debug', ...to)).err).toContain('--from and --pod');
+    expect((await connect(...SHOP, '--from', 'external:1.2.3.4', ...to)).err).toContain(
+      '(allowed: pod:NAMESPACE/NAME or node:NAME)',
+    );
+  });
+
   it('takes the word that TCP draws, and the cookie that UDP goes by', async () => {
     const all = await ask(...DEBUG, '--to', '10.96.20.10:80');
     const one = await ask(...DEBUG, '--to', '10.96.20.10:80', '--random', '14');

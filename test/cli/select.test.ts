@@ -64,6 +64,66 @@ describe('lbtwin select', () => {
     );
   });
 
+  it('decides nothing where the agent refuses to write the frontend', async () => {
+    const envoy = file(
+      'envoy.yaml',
+      `apiVersion: cilium.io/v2
+kind: CiliumEnvoyConfig
+metadata: {name: l7, namespace: shop}
+spec:
+  services: [{name: checkout, namespace: shop, listener: l}]
+  resources: [{'@type': type.googleapis.com/envoy.config.listener.v3.Listener, name: l}]
+`,
+    );
+    const argv = ['--from', '198.51.100.7:40000', '--to', '203.0.113.20:443', '--set', 'envoyConfig.enabled=true'];
+    const { code, out } = await runCli(['select', '-f', 'examples/shop.yaml', envoy, ...argv]);
+    expect(out).toContain('session affinity cannot go together with a proxy redirect');
+    expect(out).not.toContain("the node's L7 proxy takes the connection");
+    expect(code).toBe(1);
+  });
+
+  it('answers node by node where a local redirect policy counts', async () => {
+    const objects = `apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
+- {apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 192.0.2.2}]}}
+- {apiVersion: v1, kind: Service, metadata: {name: dns, namespace: kube}, spec: {clusterIP: 10.96.0.10, ports: [{port: 53, protocol: UDP}]}}
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  metadata: {name: dns-1, namespace: kube, labels: {kubernetes.io/service-name: dns}}
+  addressType: IPv4
+  ports: [{name: '', port: 53, protocol: UDP}]
+  endpoints: [{addresses: [10.0.2.53], conditions: {ready: true}, nodeName: n2}]
+- apiVersion: cilium.io/v2
+  kind: CiliumLocalRedirectPolicy
+  metadata: {name: local, namespace: kube}
+  spec:
+    redirectFrontend: {serviceMatcher: {serviceName: dns, namespace: kube}}
+    redirectBackend: {localEndpointSelector: {matchLabels: {app: cache}}, toPorts: [{port: '5353', protocol: UDP}]}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: cache, namespace: kube, labels: {app: cache}}
+  spec: {nodeName: n1, containers: [{name: c, ports: [{containerPort: 5353, protocol: UDP}]}]}
+  status: {phase: Running, podIP: 10.0.1.53, podIPs: [{ip: 10.0.1.53}]}
+`;
+    const argv = [
+      'select',
+      '-f',
+      file('redirect.yaml', objects),
+      '--from',
+      '10.9.9.9:4000',
+      '--to',
+      '10.96.0.10:53/UDP',
+    ];
+    const { out } = await runCli([...argv, '--set', 'localRedirectPolicy=true,kubeProxyReplacement=true']);
+    expect(out).toMatch(/ {2}on n1\n[^]*10\.0\.1\.53:5353[^]* {2}on n2\n {2}backend +none\n/);
+    expect(out).toContain(
+      'a local redirect policy takes the backends from its pods on the same node, and none runs here',
+    );
+    expect((await runCli(argv)).out).toContain('10.0.2.53:53');
+  });
+
   it('names the zone that no endpoint is hinted for', async () => {
     const objects = `apiVersion: v1
 kind: Node

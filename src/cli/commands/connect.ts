@@ -24,20 +24,38 @@ function readCookie(args: Args, name: string): string | undefined {
   return text;
 }
 
+/** Who calls, in the words of `trace`: `pod:shop/web` or `node:worker-1`. */
+function readFrom(args: Args): { pod?: string; node?: string } {
+  const from = args.string('from');
+  if (from === undefined) return {};
+  const beside = ['pod', 'node', 'host'].find((name) => args.strings(name).length > 0);
+  if (beside !== undefined) throw usageError(`--from and --${beside} both say who calls`, 'one of them');
+  const match = /^(pod|node):(.+)$/.exec(from);
+  if (match === null) {
+    throw usageError(
+      `--from: ${JSON.stringify(from)} is no caller inside the cluster`,
+      'pod:NAMESPACE/NAME or node:NAME',
+    );
+  }
+  return { [match[1]!]: match[2]! };
+}
+
 function readQuestion(args: Args): ConnectQuestion {
   args.required('to');
-  const pod = args.string('pod');
+  const from = readFrom(args);
+  const pod = args.string('pod') ?? from.pod;
+  const node = args.string('node') ?? from.node;
   if (pod !== undefined && args.flag('host')) throw usageError('--pod and --host exclude each other');
-  if (pod === undefined && args.string('node') === undefined && args.flag('host')) {
+  if (pod === undefined && node === undefined && args.flag('host')) {
     throw usageError('--host: of which node?', '--node NAME with it');
   }
-  if (pod === undefined && args.string('node') === undefined) {
+  if (pod === undefined && node === undefined) {
     throw usageError('who calls?', '--pod NAMESPACE/NAME, or --node NAME for the host namespace of a node');
   }
   return {
     to: args.parsed('to', readTarget)!,
     pod: pod === undefined || pod.includes('/') ? pod : `default/${pod}`,
-    node: args.string('node'),
+    node,
     sendTo: args.flag('udp-sendto'),
     socketCookie: readCookie(args, 'socket-cookie'),
     netnsCookie: readCookie(args, 'netns-cookie'),
@@ -58,6 +76,7 @@ that stays with a dead backend is told.`,
     ...inputOptions,
     pod: { type: 'string', value: 'NS/NAME', help: 'the pod whose application calls' },
     node: { type: 'string', value: 'NAME', help: 'the node; without --pod its host namespace calls' },
+    from: { type: 'string', value: 'WHO', help: 'who calls as trace says it: pod:NAMESPACE/NAME or node:NAME' },
     host: { type: 'boolean', help: 'the host namespace of --node calls (that is so without --pod)' },
     to: {
       type: 'string',
