@@ -13,6 +13,8 @@ export const DEFECTS = [
   'cluster-ip-families',
   /** A pod that comes back under its name with a new uid cannot take its own hostPort. */
   'pod-recreated',
+  /** Of a pod's ports with one hostPort (TCP and UDP, several host addresses) the one listed last replaces the others. */
+  'host-port-service',
   /** Of two source ranges with one prefix, removing one removes the entry of both. */
   'equal-source-ranges',
   /** A frontend that no longer uses Maglev keeps its last table, even when it is deleted. */

@@ -35,6 +35,24 @@ export function checksSourceRanges(frontend: Frontend, service: Service, options
   return frontend.type === 'NodePort' || (frontend.type === 'ClusterIP' && options.externalClusterIp);
 }
 
+/** Whether the ranges are written: without the check the flag alone tells of them. */
+export const writesSourceRanges = (frontend: Frontend, service: Service, options: ControlPlaneOptions): boolean =>
+  options.sourceRangeCheck && checksSourceRanges(frontend, service, options);
+
+/**
+ * Features that exclude each other refuse the whole update, before anything is written.
+ * @throws MapWriteError
+ */
+export function refuseCombination({ entry }: Frontend, service: Service, options: ControlPlaneOptions): void {
+  const dropped = differs(options.profile, 'affinity-with-proxy');
+  if (service.affinity !== undefined && entry.proxyRedirect !== undefined && !dropped) {
+    throw new MapWriteError('invalid feature combination: SessionAffinity with proxy redirection is not supported');
+  }
+  if (service.loopbackHostPort && service.marks.delegate) {
+    throw new MapWriteError('invalid feature combination: HostPort loopback with proxy delegation is not supported');
+  }
+}
+
 /** Affinity in force on a frontend, in seconds; `undefined` for none. */
 export function affinityOf(frontend: Frontend, service: Service, options: ControlPlaneOptions): number | undefined {
   const seconds = service.affinity;
@@ -82,15 +100,8 @@ function algorithmWord(service: Service, options: ControlPlaneOptions): number {
 export function masterUnion(frontend: Frontend, service: Service, options: ControlPlaneOptions): number {
   const seconds = affinityOf(frontend, service, options);
   const proxyPort = proxyPortOf(frontend);
-  if (service.loopbackHostPort && service.marks.delegate) {
-    throw new MapWriteError('upsert service master: a loopback hostPort cannot have proxy delegation');
-  }
-  if (proxyPort !== 0) {
-    if (seconds !== undefined) {
-      throw new MapWriteError('upsert service master: session affinity cannot go together with a proxy redirect');
-    }
-    return l7Union(proxyPort);
-  }
+  if (proxyPort !== 0) return l7Union(proxyPort);
+  if (!options.sessionAffinity) return affinityUnion(0, algorithmWord(service, options));
   if (seconds !== undefined && seconds > 0xffffff) {
     throw new MapWriteError(
       `upsert service master: session affinity timeout ${seconds} does not fit into 24 bits (is larger than ${0xffffff})`,

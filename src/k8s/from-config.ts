@@ -27,6 +27,7 @@ export function controlPlaneInit(config: DatapathConfig): ControlPlaneInit {
     serviceProxyName: config.serviceProxyName,
     clusterName: config.clusterName,
     sourceRangeAllTypes: config.sourceRangeAllTypes,
+    sessionAffinity: config.sessionAffinity,
     sourceRangeCheck: config.sourceRangeCheck,
     internalTrafficPolicy: config.internalTrafficPolicy,
     serviceTopology: config.serviceTopology,
@@ -34,13 +35,14 @@ export function controlPlaneInit(config: DatapathConfig): ControlPlaneInit {
 }
 
 /** Empty load-balancing maps of the configured sizes. */
-export function lbMapsOf({ maps, lbMapMax }: DatapathConfig): LbMaps {
-  return new LbMaps(lbMapMax, {
+export function lbMapsOf({ maps, lbMapMax, sourceRangeCheck }: DatapathConfig): LbMaps {
+  const sizes = {
     services: maps.service,
     backends: maps.backend,
     reverseNat: maps.revNat,
     affinity: maps.affinity,
     sourceRanges: maps.sourceRange,
     maglev: maps.maglev,
-  });
+  };
+  return new LbMaps(lbMapMax, sizes, sourceRangeCheck);
 }

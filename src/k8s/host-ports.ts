@@ -4,6 +4,7 @@ import { addressesOf, type Instance, NO_MARKS, ScopedAddress, type Service } fro
 import { EMPTY_LIST, EMPTY_MAP, nameOf } from './objects/fields.ts';
 import type { ContainerPort, PodObject } from './objects/pod.ts';
 import type { ControlPlaneOptions } from './options.ts';
+import { differs } from './profile.ts';
 import { isFamilyEnabled, unspecified } from './services.ts';
 import type { AddressConflict, FrontendSpec, InstanceSpec, Tables } from './tables.ts';
 
@@ -50,7 +51,14 @@ function hostAddresses(
   // Documented as the same as none, but the agent makes no frontend of it (docs/fidelity.md).
   if (isUnspecified(address)) return { addresses: [], loopback: false };
   if (!isLoopback(address)) return { addresses: [address], loopback: false };
-  return { addresses: options.netnsCookie ? [unspecified(address.family)] : [], loopback: options.netnsCookie };
+  return { addresses: [unspecified(address.family)], loopback: true };
+}
+
+/** Ports of a pod that make one service. */
+interface HostPortService {
+  /** Its name. */
+  readonly service: string;
+  readonly ports: ContainerPort[];
 }
 
 /** Told when a pod wants a hostPort that something else has. */
@@ -68,10 +76,13 @@ export class HostPorts {
     this.#options = options;
   }
 
+  /** A pod that is neither running nor at its end, or about to be deleted, keeps what it has. */
   upsert(pod: PodObject, onConflict: OnConflict): void {
     const name = nameOf(pod);
-    const wanted = pod.phase === 'Running' && !pod.deleting ? this.#portsOf(pod) : new Map<string, ContainerPort[]>();
-    for (const [service, ports] of wanted) {
+    if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return this.remove(name);
+    if (pod.phase !== 'Running' || pod.deleting) return;
+    const wanted = this.#portsOf(pod);
+    for (const { service, ports } of wanted) {
       let conflict = this.#upsertService(pod, service, ports);
       const own = conflict !== undefined && this.#made.get(name)?.has(conflict.owner) === true;
       if (own && !this.#options.defects.has('pod-recreated')) {
@@ -83,26 +94,34 @@ export class HostPorts {
       onConflict(pod, conflict);
       return;
     }
-    this.#removeExcept(name, wanted);
+    this.#removeExcept(name, new Set(wanted.map(({ service }) => service)));
   }
 
   remove(name: string): void {
-    this.#removeExcept(name, new Map());
+    this.#removeExcept(name, new Set());
   }
 
-  /** The host ports that count, by the name of their service. */
-  #portsOf(pod: PodObject): Map<string, ContainerPort[]> {
-    const services = new Map<string, ContainerPort[]>();
+  /** The host ports that count, brought together by the name of their service. */
+  #portsOf(pod: PodObject): HostPortService[] {
+    const services: HostPortService[] = [];
+    if (pod.hostNetwork && differs(this.#options.profile, 'host-network-pods')) return services;
     const [first, last] = this.#options.nodePortRange;
+    const together = !this.#options.defects.has('host-port-service');
     for (const port of pod.ports) {
       const { hostPort } = port;
-      if (hostPort === 0 || (hostPort >= first && hostPort <= last)) continue;
+      if (hostPort === 0 || (hostPort >= first && hostPort <= last) || this.#isUnsupported(port)) continue;
       const service = `${nameOf(pod)}:host-port:${hostPort}:${pod.uid}`;
-      const ports = services.get(service);
-      if (ports === undefined) services.set(service, [port]);
-      else ports.push(port);
+      const known = together ? services.find((one) => one.service === service) : undefined;
+      if (known === undefined) services.push({ service, ports: [port] });
+      else known.ports.push(port);
     }
     return services;
+  }
+
+  /** A loopback address needs a kernel that tells network namespaces apart. */
+  #isUnsupported({ hostIp }: ContainerPort): boolean {
+    const address = tryParseAddress(hostIp);
+    return address !== undefined && isLoopback(address) && !this.#options.netnsCookie;
   }
 
   #upsertService(pod: PodObject, service: string, ports: readonly ContainerPort[]): AddressConflict | undefined {
@@ -133,7 +152,7 @@ export class HostPorts {
     return undefined;
   }
 
-  #removeExcept(name: string, wanted: ReadonlyMap<string, unknown>): void {
+  #removeExcept(name: string, wanted: ReadonlySet<string>): void {
     const made = this.#made.get(name);
     if (made === undefined) return;
     for (const service of made.keys()) if (!wanted.has(service)) this.#removeService(name, service);

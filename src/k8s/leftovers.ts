@@ -1,6 +1,6 @@
 import type { LbFamilyMaps, LbMaps } from '../lb/maps.ts';
 import type { ServiceValue } from '../lb/service-map.ts';
-import type { Cidr } from '../net/cidr.ts';
+import { type Cidr, formatCidr } from '../net/cidr.ts';
 import type { MapWriter } from './map-writer.ts';
 import { addressKey, ScopedAddress } from './model.ts';
 
@@ -10,12 +10,12 @@ export interface Leftovers {
   readonly backendIds: readonly (readonly [address: string, id: number])[];
   /** By frontend address, the addresses of backends that stood behind its COUNT. */
   readonly quarantined: ReadonlyMap<string, Set<string>>;
-  /** By service id. */
-  readonly sourceRanges: ReadonlyMap<number, readonly Cidr[]>;
 }
 
 interface FrontendEntries {
   master: ServiceValue | undefined;
+  /** The highest slot there is. */
+  last: number;
   /** Backend addresses by slot. */
   readonly slots: Map<number, string>;
 }
@@ -24,7 +24,6 @@ export function readLeftovers(maps: LbMaps): Leftovers {
   const serviceIds: [string, number][] = [];
   const backendIds: [string, number][] = [];
   const quarantined = new Map<string, Set<string>>();
-  const sourceRanges = new Map<number, Cidr[]>();
   for (const family of [maps.v4, maps.v6]) {
     const backends = new Map<number, string>();
     for (const [id, { address, port, protocol }] of family.backends.entries()) {
@@ -35,16 +34,11 @@ export function readLeftovers(maps: LbMaps): Leftovers {
     for (const [address, entries] of frontendEntries(family, backends)) {
       if (entries.master === undefined) continue;
       serviceIds.push([address, entries.master.revNatIndex]);
-      const out = takenOut(entries.master, entries.slots);
+      const out = takenOut(entries.master, entries);
       if (out !== undefined) quarantined.set(address, out);
     }
-    for (const { revNatIndex, cidr } of family.sourceRanges.entries()) {
-      const known = sourceRanges.get(revNatIndex);
-      if (known === undefined) sourceRanges.set(revNatIndex, [cidr]);
-      else known.push(cidr);
-    }
   }
-  return { serviceIds, backendIds, quarantined, sourceRanges };
+  return { serviceIds, backendIds, quarantined };
 }
 
 function frontendEntries(
@@ -54,9 +48,10 @@ function frontendEntries(
   const found = new Map<string, FrontendEntries>();
   for (const [key, value] of services.entries()) {
     const address = addressKey(key.address, key.port, key.protocol, key.scope);
-    const entries = found.get(address) ?? { master: undefined, slots: new Map<number, string>() };
+    const entries = found.get(address) ?? { master: undefined, last: 0, slots: new Map<number, string>() };
     found.set(address, entries);
     const backend = backends.get(value.union);
+    if (key.slot > entries.last) entries.last = key.slot;
     if (key.slot === 0) entries.master = value;
     else if (backend !== undefined) entries.slots.set(key.slot, backend);
   }
@@ -64,8 +59,8 @@ function frontendEntries(
 }
 
 /** Backends in the slots after COUNT, where the slots are what the master says. */
-function takenOut({ count, qcount }: ServiceValue, slots: ReadonlyMap<number, string>): Set<string> | undefined {
-  if (qcount === 0 || slots.size !== count + qcount) return undefined;
+function takenOut({ count, qcount }: ServiceValue, { last, slots }: FrontendEntries): Set<string> | undefined {
+  if (qcount === 0 || last !== count + qcount) return undefined;
   return new Set([...slots].filter(([slot]) => slot > count).map(([, backend]) => backend));
 }
 
@@ -73,23 +68,32 @@ function takenOut({ count, qcount }: ServiceValue, slots: ReadonlyMap<number, st
 export interface Accounted {
   /** Highest slot of the frontend at an address; -1 for none. */
   readonly slotsOf: (at: ScopedAddress) => number;
-  readonly serviceIds: ReadonlySet<number>;
-  readonly backendIds: ReadonlySet<number>;
+  /** Source ranges by service id; ids without any are there, too. */
+  readonly ranges: ReadonlyMap<number, readonly Cidr[]>;
+  /** Addresses of backends by their ids. */
+  readonly backends: ReadonlyMap<number, string>;
+  /** Told of a slot beyond a frontend's last that names a backend which is in use. */
+  readonly onStaleSlot: (at: ScopedAddress, backend: string) => void;
 }
 
 /** Removes every entry that nothing accounts for; affinity matches stay. @throws MapWriteError */
-export function pruneMaps(writer: MapWriter, { slotsOf, serviceIds, backendIds }: Accounted): void {
+export function pruneMaps(writer: MapWriter, { slotsOf, ranges, backends: inUse, onStaleSlot }: Accounted): void {
   const { maps } = writer;
   for (const { family, services, backends, reverseNat, sourceRanges, maglev } of [maps.v4, maps.v6]) {
-    for (const [{ address, port, protocol, scope, slot }] of services.entries()) {
+    for (const [{ address, port, protocol, scope, slot }, { union }] of services.entries()) {
       const at = new ScopedAddress(address, port, protocol, scope);
-      if (slot > slotsOf(at)) writer.deleteService(at, slot);
+      if (slot <= slotsOf(at)) continue;
+      const backend = slot === 0 ? undefined : inUse.get(union);
+      if (backend !== undefined) onStaleSlot(at, backend);
+      writer.deleteService(at, slot);
     }
-    for (const [id] of backends.entries()) if (!backendIds.has(id)) writer.deleteBackend(family, id);
-    for (const [id] of reverseNat.entries()) if (!serviceIds.has(id)) writer.deleteReverseNat(family, id);
+    for (const [id] of backends.entries()) if (!inUse.has(id)) writer.deleteBackend(family, id);
+    for (const [id] of reverseNat.entries()) if (!ranges.has(id)) writer.deleteReverseNat(family, id);
     for (const { revNatIndex, cidr } of sourceRanges.entries()) {
-      if (!serviceIds.has(revNatIndex)) writer.deleteSourceRange(revNatIndex, cidr);
+      const text = formatCidr(cidr);
+      const isKnown = ranges.get(revNatIndex)?.some((known) => formatCidr(known) === text) === true;
+      if (!isKnown) writer.deleteSourceRange(revNatIndex, cidr);
     }
-    for (const id of maglev.keys()) if (!serviceIds.has(id)) writer.deleteMaglev(family, id);
+    for (const id of maglev.keys()) if (!ranges.has(id)) writer.deleteMaglev(family, id);
   }
 }

@@ -51,7 +51,9 @@ export interface ControlPlaneOptions {
   readonly netnsCookie: boolean;
   /** `bpf-lb-source-range-all-types`, read by profile 1.17 alone. */
   readonly sourceRangeAllTypes: boolean;
-  /** `enable-svc-source-range-check`, read by profile 1.17 alone. */
+  /** `enable-session-affinity`: otherwise only the flag tells of an affinity. */
+  readonly sessionAffinity: boolean;
+  /** `enable-svc-source-range-check`: otherwise no ranges are written. */
   readonly sourceRangeCheck: boolean;
   /** `enable-internal-traffic-policy`, read by profile 1.17 alone. */
   readonly internalTrafficPolicy: boolean;
@@ -93,6 +95,7 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   clusterName: 'default',
   netnsCookie: true,
   sourceRangeAllTypes: false,
+  sessionAffinity: true,
   sourceRangeCheck: true,
   internalTrafficPolicy: true,
   serviceTopology: false,

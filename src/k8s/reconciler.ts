@@ -2,7 +2,7 @@ import { BackendState, ServiceFlag } from '../lb/layout.ts';
 import type { LbMaps } from '../lb/maps.ts';
 import { formatAddress, type IpAddress, isUnspecified } from '../net/address.ts';
 import { type Cidr, formatCidr, maskCidr } from '../net/cidr.ts';
-import { flagsOf, affinityOf, checksSourceRanges, masterUnion, usesMaglev } from './flags.ts';
+import { flagsOf, affinityOf, masterUnion, refuseCombination, usesMaglev, writesSourceRanges } from './flags.ts';
 import { IdAllocator } from './ids.ts';
 import { pruneMaps, readLeftovers } from './leftovers.ts';
 import { MaglevTables } from './maglev-tables.ts';
@@ -57,8 +57,6 @@ export class Reconciler {
   readonly #onBackendGone: (backend: Backend) => void;
   /** Backends, by frontend, that an earlier agent had taken out of selection. */
   readonly #quarantined = new Map<string, Set<string>>();
-  /** Source ranges in the maps for ids that are not claimed yet. */
-  readonly #restoredRanges = new Map<number, readonly Cidr[]>();
   /** Addresses of the node that wildcard frontends have entries for. */
   readonly #copies = new Map<string, readonly IpAddress[]>();
   #nodeAddresses: readonly IpAddress[] = [];
@@ -108,6 +106,7 @@ export class Reconciler {
   /** Updates one frontend. @throws MapWriteError */
   update(frontend: Frontend, service: Service, instances: readonly Instance[]): void {
     if (!isFamilyEnabled(frontend.address.family, this.#options)) return;
+    refuseCombination(frontend, service, this.#options);
     const own = this.#acquireFrontend(frontend);
     own.at = frontend;
     this.#write(own, frontend, service, instances);
@@ -158,10 +157,9 @@ export class Reconciler {
       id,
       slots: 0,
       held: NO_INSTANCES,
-      ranges: this.#restoredRanges.get(id) ?? NO_RANGES,
+      ranges: NO_RANGES,
       usesMaglev: false,
     };
-    this.#restoredRanges.delete(id);
     this.#frontends.set(at, made);
     return made;
   }
@@ -177,7 +175,7 @@ export class Reconciler {
       : arrangeSlots(instances, isQuarantined);
     this.#writeSlots(target, frontend, service, slots, flags);
     this.#writeMaglev(target, frontend, service, slots);
-    this.#writeRanges(target, checksSourceRanges(frontend, service, this.#options) ? service.sourceRanges : NO_RANGES);
+    this.#writeRanges(target, writesSourceRanges(frontend, service, this.#options) ? service.sourceRanges : NO_RANGES);
     writer.setReverseNat(id, at.address, at.port);
     writer.setService(at, 0, {
       union: masterUnion(frontend, service, this.#options),
@@ -230,7 +228,10 @@ export class Reconciler {
         const { backend } = instance;
         if (!isGone(backend)) kept.push(instance);
         else {
-          if (backend.users === 1) writer.deleteBackend(backend.address.family, backend.id);
+          if (backend.users === 1) {
+            if (this.#quarantined.size > 0) this.#endQuarantine(target.at.key, backend.key);
+            writer.deleteBackend(backend.address.family, backend.id);
+          }
           if (leaving || backend.users === 1) writer.deleteAffinityMatch(target.id, backend.id);
           this.#letGo(backend);
         }
@@ -280,7 +281,7 @@ export class Reconciler {
   #writeSlots(target: MapFrontend, frontend: Frontend, service: Service, slots: Slots, flags: number): void {
     const { writer } = this;
     const { at, id } = target;
-    const withAffinity = affinityOf(frontend, service, this.#options) !== undefined;
+    const withAffinity = this.#options.sessionAffinity && affinityOf(frontend, service, this.#options) !== undefined;
     const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
     const bare = differs(this.#options.profile, 'slots-by-id');
     const active = slots.backends.length - slots.qcount;
@@ -341,13 +342,12 @@ export class Reconciler {
     target.ranges = NO_RANGES;
   }
 
-  /** Takes over what an earlier agent left in the maps: ids by address, quarantined backends, source ranges. */
+  /** Takes over what an earlier agent left in the maps: ids by address, quarantined backends. */
   restore(): void {
     const left = readLeftovers(this.writer.maps);
     for (const [key, id] of left.serviceIds) this.serviceIds.restore(key, id);
     for (const [key, id] of left.backendIds) this.backendIds.restore(key, id);
     for (const [key, backends] of left.quarantined) this.#quarantined.set(key, backends);
-    for (const [id, ranges] of left.sourceRanges) this.#restoredRanges.set(id, ranges);
   }
 
   /** Removes from the maps what no frontend accounts for. @throws MapWriteError */
@@ -357,9 +357,16 @@ export class Reconciler {
     const targets = [...this.#frontends.values()];
     pruneMaps(this.writer, {
       slotsOf: (at) => this.#frontends.get(at)?.slots ?? -1,
-      serviceIds: new Set(targets.map(({ id }) => id)),
-      backendIds: new Set(targets.flatMap(({ held }) => held.map(({ backend }) => backend.id))),
+      ranges: new Map(targets.map(({ id, ranges }) => [id, ranges])),
+      backends: new Map(targets.flatMap(({ held }) => held.map(({ backend }) => [backend.id, backend.key]))),
+      onStaleSlot: (at, backend) => this.#endQuarantine(at.key, backend),
     });
+  }
+
+  /** A backend that has left a frontend is as good as a new one when it comes back. */
+  #endQuarantine(frontend: string, backend: string): void {
+    const quarantined = this.#quarantined.get(frontend);
+    if (quarantined?.delete(backend) === true && quarantined.size === 0) this.#quarantined.delete(frontend);
   }
 }
 

@@ -14,7 +14,7 @@ import { cidrContains } from '../net/cidr.ts';
 import type { Endpoint, L4Address } from '../net/endpoint.ts';
 import { Protocol, protocolName } from '../net/protocol.ts';
 import { type ChangeReport, ControlPlane, type ControlPlaneInit } from './control-plane.ts';
-import { checksSourceRanges, proxyPortOf, usesMaglev } from './flags.ts';
+import { writesSourceRanges, proxyPortOf, usesMaglev } from './flags.ts';
 import { Inventory } from './inventory.ts';
 import { addressKey, type Frontend, type Service as ServiceRow } from './model.ts';
 import { type RawObject, rawObjects } from './raw.ts';
@@ -319,7 +319,7 @@ class FlowSelector {
   }
 
   private isRefused(frontend: Frontend, row: ServiceRow, { options }: ControlPlane): boolean {
-    if (this.client.kind !== 'external' || !checksSourceRanges(frontend, row, options)) return false;
+    if (this.client.kind !== 'external' || !writesSourceRanges(frontend, row, options)) return false;
     const inside = row.sourceRanges.some((cidr) => cidrContains(cidr, this.question.client));
     return inside === row.marks.denyRanges;
   }

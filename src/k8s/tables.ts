@@ -198,8 +198,10 @@ export class Tables {
       const old = frontend;
       frontend = new Frontend(at, type, entry, portName, servicePort);
       if (old !== undefined) {
-        this.#clean(old);
+        const target = old.redirectTo;
+        this.redirect(frontend, target);
         this.redirect(old, undefined);
+        this.#clean(old);
       }
       this.#frontends.set(at, frontend);
       const leaving = this.#leaving.get(at);

@@ -112,7 +112,8 @@ function traceSlot(
 
 /**
  * Whether a client may use a service: without the source range flag everybody; otherwise a client that some range of the
- * service holds, or, with the deny flag, one that none holds. An empty list thus refuses everybody, or nobody.
+ * service holds, or, with the deny flag, one that none holds. An empty list thus refuses everybody, or nobody. Everybody, too, where the
+ * programs are built without the check.
  */
 export function sourceRangeAllows(
   maps: LbFamilyMaps,
@@ -121,6 +122,6 @@ export function sourceRangeAllows(
   client: ArrayLike<number>,
   at: number,
 ): boolean {
-  if (!hasSourceRange(flags)) return true;
+  if (!hasSourceRange(flags) || !maps.sourceRanges.isAsked) return true;
   return maps.sourceRanges.contains(revNatIndex, client, at) !== isSourceRangeDeny(flags);
 }

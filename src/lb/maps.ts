@@ -53,10 +53,11 @@ export class LbMaps {
   readonly affinityMatch: AffinityMatchMap;
 
   /**
-   * `max` is `bpf-lb-map-max`, the size of every map that `sizes` does not name.
+   * `max` is `bpf-lb-map-max`, the size of every map that `sizes` does not name; without `sourceRangeCheck` (`enable-svc-source-range-check`)
+   * nobody asks the source ranges.
    * @throws LbtwinError `invalid-table-size`
    */
-  constructor(max: number = DEFAULT_LB_MAP_MAX, sizes: Partial<LbMapSizes> = {}) {
+  constructor(max: number = DEFAULT_LB_MAP_MAX, sizes: Partial<LbMapSizes> = {}, sourceRangeCheck = true) {
     this.sizes = {
       services: max,
       backends: max,
@@ -67,8 +68,8 @@ export class LbMaps {
       skipLb: SKIP_LB_MAX,
       ...sizes,
     };
-    this.v4 = familyMaps(4, this.sizes);
-    this.v6 = familyMaps(6, this.sizes);
+    this.v4 = familyMaps(4, this.sizes, sourceRangeCheck);
+    this.v6 = familyMaps(6, this.sizes, sourceRangeCheck);
     this.affinityMatch = new AffinityMatchMap(this.sizes.affinity);
   }
 
@@ -77,14 +78,14 @@ export class LbMaps {
   }
 }
 
-function familyMaps(family: Family, sizes: LbMapSizes): LbFamilyMaps {
+function familyMaps(family: Family, sizes: LbMapSizes, sourceRangeCheck: boolean): LbFamilyMaps {
   return {
     family,
     services: new ServiceMap(family, sizes.services),
     backends: new BackendMap(family, sizes.backends),
     reverseNat: new ReverseNatMap(family, sizes.reverseNat),
     affinity: new AffinityMap(family, sizes.affinity),
-    sourceRanges: new SourceRangeMap(family, sizes.sourceRanges),
+    sourceRanges: new SourceRangeMap(family, sizes.sourceRanges, sourceRangeCheck),
     maglev: new MaglevMap(sizes.maglev),
     skipLb: new SkipLbMap(family, sizes.skipLb),
   };

@@ -12,14 +12,17 @@ export interface SourceRangeKey {
 /** Source ranges of one family: prefixes per revNatIndex. Which way a hit counts is the service's flag to say. */
 export class SourceRangeMap {
   readonly family: Family;
+  /** Whether the programs ask it at all (`enable-svc-source-range-check`). */
+  readonly isAsked: boolean;
   readonly #words: number = 1;
   private readonly trie: LpmTable;
   private readonly key: Uint32Array;
   /** Addresses with bits after their prefix, as they were written, by the text of the key: lookups pass over those bits, dumps show them. */
   readonly #asWritten = new Map<string, readonly number[]>();
 
-  constructor(family: Family, maxEntries: number) {
+  constructor(family: Family, maxEntries: number, isAsked = true) {
     this.family = family;
+    this.isAsked = isAsked;
     this.#words = wordsOf(family);
     this.trie = new LpmTable({ exactWords: 1, addressWords: this.#words, maxEntries });
     this.key = new Uint32Array(1 + this.#words);

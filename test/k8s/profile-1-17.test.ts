@@ -234,6 +234,14 @@ const EXAMPLES: Readonly<Record<Difference, readonly Example[]>> = {
       of18: ['0.0.0.0:30080/TCP', '10.96.0.1:80/TCP', '203.0.113.1:80/TCP'],
     },
   ],
+  'host-network-pods': [
+    {
+      objects: [pod([{ containerPort: 9080, hostPort: 9080, protocol: 'TCP' }], { hostNetwork: true })],
+      look: types,
+      of17: [],
+      of18: ['HostPort'],
+    },
+  ],
   'separate-switches': [
     {
       objects: [

@@ -237,7 +237,8 @@ describe('hostPort', () => {
   it('on loopback is a wildcard frontend with the loopback flag', () => {
     const made = plane([pod([{ ...port, hostIP: '127.0.0.1' }])]);
     expect(master(made, '0.0.0.0:9080/TCP')).toContain('FLAGS=HostPort+non-routable+loopback');
-    expect(plane([pod([{ ...port, hostIP: '127.0.0.1' }])], { netnsCookie: false }).frontends).toEqual([]);
+    const unsupported = plane([pod([{ ...port, hostIP: '127.0.0.1' }])], { netnsCookie: false });
+    expect([unsupported.frontends, unsupported.services, unsupported.backends]).toEqual([[], [], []]);
   });
 
   it('with a hostIP of a switched-off family is a row without backends, and nothing in the maps', () => {
@@ -256,6 +257,29 @@ describe('hostPort', () => {
     expect(made.frontends.length).toBe(1);
     made.apply([pod([port], { phase: 'Succeeded' })]);
     expect(dumpMaps(made.maps)).toEqual([]);
+  });
+
+  it.each([
+    { phase: 'Running', deletionTimestamp: '2025-06-01T10:00:00Z' },
+    { phase: 'Unknown' },
+    { phase: 'Pending' },
+  ])('stays as it is while the pod is %j', (parts) => {
+    const made = plane([pod([port])]);
+    const before = dumpMaps(made.maps);
+    made.apply([pod([{ ...port, hostPort: 9081 }], parts)]);
+    expect(dumpMaps(made.maps)).toEqual(before);
+    expect(plane([pod([port], parts)]).frontends).toEqual([]);
+    made.remove([{ kind: 'Pod', namespace: 'shop', name: 'pod-a' }]);
+    expect(dumpMaps(made.maps)).toEqual([]);
+  });
+
+  it('of one number for TCP and UDP serves both; with the defect the one listed last alone', () => {
+    const objects = [pod([port, { ...port, protocol: 'UDP' }])];
+    const keys = (made: ControlPlane): string[] => made.frontends.map(({ key }) => key);
+    expect(keys(plane(objects))).toEqual(['0.0.0.0:9080/TCP', '0.0.0.0:9080/UDP']);
+    const defective = plane(objects, { defects: new Set(['host-port-service']) });
+    expect(keys(defective)).toEqual(['0.0.0.0:9080/UDP']);
+    expect(defective.backends.map(({ key }) => key)).toEqual(['10.20.9.9:8080/UDP']);
   });
 
   it('is refused while another pod has it, and taken at the next event', () => {
@@ -374,7 +398,119 @@ describe('redirects to the proxy', () => {
     expect(master(made)).toContain('LBALG=undef');
   });
 
+  it('refuse a service with affinity, on every port and before anything is written', () => {
+    const ports = [
+      { name: 'http', port: 80 },
+      { name: 'https', port: 443 },
+    ];
+    const objects = [service({ ports }), slice(['10.20.0.1']), redirectTo('web')];
+    const made = plane(objects, { envoyConfig: true, proxyPort: () => 1000 });
+    const before = dumpMaps(made.maps);
+    made.apply([service({ ports, sessionAffinity: 'ClientIP' }), slice(['10.20.0.2'])]);
+    expect(dumpMaps(made.maps)).toEqual(before);
+    const error = 'invalid feature combination: SessionAffinity with proxy redirection is not supported';
+    expect(made.frontends.map((one) => one.error)).toEqual([error, error]);
+    made.apply([service({ ports })]);
+    expect(made.frontends.map((one) => one.error)).toEqual(['', '']);
+    expect(lines(made, 'BE:')).toEqual(['BE: ID=2 ADDR=10.20.0.2:8080/TCP STATE=active']);
+  });
+
   it('are not looked at unless enable-envoy-config', () => {
     expect(master(plane([service(), redirectTo('web')]))).toContain('LBALG=undef');
+  });
+});
+
+describe('options that leave entries out', () => {
+  it('without enable-session-affinity only the flag tells of an affinity', () => {
+    const objects = [service({ sessionAffinity: 'ClientIP' }), slice(['10.20.0.1'])];
+    const made = plane(objects, { sessionAffinity: false });
+    expect(master(made)).toContain('AFFTimeout=0 COUNT=1 QCOUNT=0 FLAGS=ClusterIP+sessionAffinity+non-routable');
+    expect(lines(made, 'AFF:')).toEqual([]);
+  });
+
+  it('without enable-svc-source-range-check only the flag tells of source ranges', () => {
+    const made = plane([service({ loadBalancerSourceRanges: ['10.0.0.0/8'] })], { sourceRangeCheck: false });
+    expect(master(made)).toContain('check source-range');
+    expect(lines(made, 'SRCRANGE:')).toEqual([]);
+  });
+});
+
+describe('a restart', () => {
+  /** A new agent on maps in which the last of some backends stands behind COUNT. */
+  const successor = (addresses: readonly string[]): ControlPlane => {
+    const made = plane([service(), slice(addresses)]);
+    made.setHealth('shop/web', `${addresses.at(-1)}:8080/TCP`, false);
+    return new ControlPlane({ nodeName: 'worker-a', maps: made.maps });
+  };
+
+  it('keeps source ranges that are no longer wanted until the first prune', () => {
+    const made = plane([service({ loadBalancerSourceRanges: ['10.0.0.0/8', '192.0.2.0/24'] })]);
+    const all = lines(made, 'SRCRANGE:');
+    const fresh = new ControlPlane({ nodeName: 'worker-a', maps: made.maps });
+    fresh.restart();
+    fresh.apply([service({ loadBalancerSourceRanges: ['192.0.2.0/24'] })]);
+    expect(lines(fresh, 'SRCRANGE:')).toEqual(all);
+    fresh.prune();
+    expect(lines(fresh, 'SRCRANGE:')).toEqual(['SRCRANGE: ID=1 CIDR=192.0.2.0/24']);
+  });
+
+  it('forgets the quarantine of a backend that has left the maps since', () => {
+    const made = successor(['10.20.0.1', '10.20.0.2']);
+    made.restart();
+    made.apply([service(), slice(['10.20.0.1', '10.20.0.2'])]);
+    expect(master(made)).toContain('COUNT=1 QCOUNT=1');
+    made.apply([slice(['10.20.0.1'])]);
+    made.apply([slice(['10.20.0.1', '10.20.0.2'])]);
+    expect(master(made)).toContain('COUNT=2 QCOUNT=0');
+    expect(made.restored.quarantines).toBe(0);
+  });
+
+  it('forgets the quarantine of a backend whose old slot is pruned', () => {
+    const made = successor(['10.20.0.1', '10.20.0.2', '10.20.0.3']);
+    made.restart();
+    made.apply([service(), slice(['10.20.0.2', '10.20.0.3'])]);
+    expect(master(made)).toContain('COUNT=1 QCOUNT=1');
+    made.prune();
+    made.apply([service()]);
+    expect(master(made)).toContain('COUNT=2 QCOUNT=0');
+  });
+
+  it('takes no quarantine over where there are more slots than the master entry says', () => {
+    const made = successor(['10.20.0.1', '10.20.0.2']);
+    const { services } = made.maps.v4;
+    const [key, value] = [...services.entries()].find(([{ slot }]) => slot === 2)!;
+    services.set({ ...key, slot: 3 }, { ...value, union: 999 });
+    made.restart();
+    expect(made.restored.quarantines).toBe(0);
+  });
+});
+
+describe('a redirected frontend', () => {
+  it('stays redirected when its port gets another name', () => {
+    const ports = (name: string): { ports: object[] } => ({ ports: [{ name, port: 80, protocol: 'TCP' }] });
+    const policy = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumLocalRedirectPolicy',
+      metadata: { name: 'local', namespace: 'shop' },
+      spec: {
+        redirectFrontend: { serviceMatcher: { serviceName: 'web', namespace: 'shop' } },
+        redirectBackend: {
+          localEndpointSelector: { matchLabels: { app: 'cache' } },
+          toPorts: [{ port: '8080', protocol: 'TCP' }],
+        },
+      },
+    };
+    const cache = pod([{ name: 'b', containerPort: 8080, protocol: 'TCP' }], { labels: { app: 'cache' } });
+    const made = plane([service(ports('b')), slice([], {}), policy, cache], { localRedirectPolicy: true });
+    made.apply([slice(['10.20.0.7'], { ports: [{ name: 'b', port: 8080, protocol: 'TCP' }] })]);
+    const used = made.usedIds.backends;
+    made.apply([service(ports('')), slice(['10.20.0.7'], { ports: [{ name: '', port: 8080, protocol: 'TCP' }] })]);
+    expect(backendsOf(made)).toEqual(['10.20.9.9:8080/TCP']);
+    expect(made.usedIds.backends).toBe(used);
+    expect(lines(made, 'BE:')).toEqual(['BE: ID=1 ADDR=10.20.9.9:8080/TCP STATE=active']);
+    expect(
+      made.apply([pod([{ name: 'b', containerPort: 8081, protocol: 'TCP' }], { labels: { app: 'cache' } })]).failed,
+    ).toEqual([]);
+    expect(lines(made, 'BE:')).toEqual(['BE: ID=2 ADDR=10.20.9.9:8081/TCP STATE=active']);
   });
 });

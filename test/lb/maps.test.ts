@@ -17,6 +17,7 @@ import {
   type ServiceValue,
   u64,
 } from '../../src/index.ts';
+import { sourceRangeAllows } from '../../src/lb/lookup.ts';
 
 const u16 = fc.integer({ min: 0, max: 0xffff });
 const u8 = fc.integer({ min: 0, max: 0xff });
@@ -174,6 +175,12 @@ describe('LbMaps', () => {
 });
 
 describe('layout', () => {
+  it('lets everybody in where source ranges are not asked', () => {
+    const client = [0x01020304];
+    const allows = (maps: LbMaps): boolean => sourceRangeAllows(maps.v4, ServiceFlag.SOURCE_RANGE, 7, client, 0);
+    expect([allows(new LbMaps()), allows(new LbMaps(64, {}, false))]).toEqual([false, true]);
+  });
+
   it('reads what it writes into the union word', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 0xffffff }), u8, u16, (timeout, algorithm, port) => {

@@ -66,6 +66,9 @@ interface PodParts {
   readonly uid?: string;
   readonly node?: string;
   readonly phase?: string;
+  readonly hostNetwork?: boolean;
+  /** Set when the pod is about to be deleted. */
+  readonly deletionTimestamp?: string;
   readonly ips?: readonly string[];
   readonly labels?: Fields;
   readonly init?: readonly Fields[];
@@ -77,9 +80,16 @@ export function pod(ports: readonly Fields[], parts: PodParts = {}): Fields {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'shop', uid, labels },
+    metadata: {
+      name,
+      namespace: 'shop',
+      uid,
+      labels,
+      ...(parts.deletionTimestamp === undefined ? {} : { deletionTimestamp: parts.deletionTimestamp }),
+    },
     spec: {
       nodeName: node,
+      ...(parts.hostNetwork === undefined ? {} : { hostNetwork: parts.hostNetwork }),
       containers: [{ name: 'c', ports }],
       ...(parts.init === undefined ? {} : { initContainers: [{ name: 'i', ports: parts.init }] }),
     },

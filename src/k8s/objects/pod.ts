@@ -1,5 +1,5 @@
 import { type IpAddress, tryParseAddress } from '../../net/address.ts';
-import { each, integer, list, metadataOf, type Raw, stringMap, text, type Warning, within } from './fields.ts';
+import { each, flag, integer, list, metadataOf, type Raw, stringMap, text, type Warning, within } from './fields.ts';
 import { readProtocol } from './service.ts';
 
 export interface ContainerPort {
@@ -20,6 +20,7 @@ export interface PodObject {
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly nodeName: string;
+  readonly hostNetwork: boolean;
   readonly phase: string;
   readonly deleting: boolean;
   readonly addresses: readonly IpAddress[];
@@ -54,10 +55,10 @@ function readAddresses(status: Raw): readonly IpAddress[] {
 export function readPod(raw: Raw, _warnings: Warning[]): PodObject {
   const { name, namespace, metadata } = metadataOf(raw);
   const ports: ContainerPort[] = [];
-  const nodeName = within(raw, 'spec', (spec) => {
+  const { nodeName, hostNetwork } = within(raw, 'spec', (spec) => {
     readPorts(spec, 'initContainers', true, ports);
     readPorts(spec, 'containers', false, ports);
-    return text(spec, 'nodeName');
+    return { nodeName: text(spec, 'nodeName'), hostNetwork: flag(spec, 'hostNetwork') ?? false };
   });
   return {
     kind: 'Pod',
@@ -66,6 +67,7 @@ export function readPod(raw: Raw, _warnings: Warning[]): PodObject {
     uid: text(metadata, 'uid'),
     labels: within(raw, 'metadata', () => stringMap(metadata, 'labels')),
     nodeName,
+    hostNetwork,
     phase: within(raw, 'status', (status) => text(status, 'phase')),
     deleting: metadata['deletionTimestamp'] !== undefined && metadata['deletionTimestamp'] !== null,
     addresses: within(raw, 'status', readAddresses),
