@@ -95,7 +95,7 @@ describe('the node', () => {
   it('gets NodePort entries for its first internal address of each family', () => {
     const plane = new ControlPlane({ nodeName: 'worker-a' });
     plane.apply([node('worker-a', ['192.0.2.1', '192.0.2.2', 'fd00::1']), node('worker-b', ['192.0.2.9'])]);
-    expect(plane.node.addresses.map(({ address }) => address.words)).toEqual([[0xc0000201], [0xfd000000, 0, 0, 1]]);
+    expect(plane.nodePortAddresses.map(({ words }) => words)).toEqual([[0xc0000201], [0xfd000000, 0, 0, 1]]);
   });
 });
 
