@@ -1,5 +1,6 @@
 import { Cluster } from '../cluster/index.ts';
 import { checkObjects, checkShapes, readInput } from './input.ts';
+import { readStored } from './stored.ts';
 import type { Args } from './args.ts';
 import { readConfigInput, tellConfig } from './config.ts';
 import type { Io } from './io.ts';
@@ -9,7 +10,7 @@ import type { ObjectBatch } from '../k8s/read.ts';
 export async function readCluster(args: Args, io: Io): Promise<{ cluster: Cluster; batch: ObjectBatch }> {
   const batch = await readInput(args, io);
   const config = await readConfigInput(args, io, batch);
-  const cluster = Cluster.fromKubernetes(batch.objects, { config });
+  const cluster = Cluster.fromKubernetes(await readStored(batch, args, io), { config });
   tellConfig(cluster.resolved, io);
   return { cluster, batch };
 }

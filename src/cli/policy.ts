@@ -11,7 +11,6 @@ import {
   type PolicyParty,
   type PolicyTraffic,
 } from '../policy/index.ts';
-import { validateObject } from '../validate/index.ts';
 import { readYaml } from '../yaml/index.ts';
 import { type Args, type OptionSpecs, usageError } from './args.ts';
 import { readConfig } from './config.ts';
@@ -19,6 +18,7 @@ import { readText } from './files.ts';
 import { readInput } from './input.ts';
 import type { Io } from './io.ts';
 import { configOptions, inputOptions } from './options.ts';
+import { readStored } from './stored.ts';
 
 /** Options of every policy command; read with `readPolicyCluster()`. */
 export const policyOptions: OptionSpecs = {
@@ -50,17 +50,7 @@ export async function policyClusterOf(batch: ObjectBatch, args: Args, io: Io): P
   const { config, origin } = await readConfig(args, io, batch);
   const dnsFile = args.string('dns');
   const policy = policyConfigOf(config);
-  const stored = batch.objects.filter((object) => {
-    // What the API server would not store, the agent never sees.
-    if (!object.kind.endsWith('NetworkPolicy')) return true;
-    const { schema } = validateObject(object, { policy });
-    for (const { path, message } of schema.slice(0, 1)) {
-      const error = new LbtwinError('refused-by-api-server', `the API server refuses it: ${message}`, { path });
-      if (args.flag('strict')) throw locateError(error, object, batch.origins.get(object)!);
-      io.warn(`lbtwin: refused: ${locateError(error, object, batch.origins.get(object)!).message}\n`);
-    }
-    return schema.length === 0;
-  });
+  const stored = await readStored(batch, args, io);
   const cluster = new PolicyCluster(stored, {
     config: policy,
     datapath: policyDatapathOf(config),

@@ -9,7 +9,9 @@ import { locateError, type ObjectBatch, readObjects } from '../k8s/read.ts';
 import { dumpMaps } from '../report/map-dump.ts';
 import { type CaseResult, readScenario, type Scenario, type ScenarioHost } from '../scenario/index.ts';
 import { readYaml } from '../yaml/index.ts';
+import type { validateObject } from '../validate/index.ts';
 import { decode, expandFolder, writeFile } from './files.ts';
+import { storedOf } from './stored.ts';
 
 /** A file that holds no scenario is another file of the folder: objects, values. */
 const isScenario = (value: unknown): boolean =>
@@ -64,7 +66,7 @@ function read(file: string): ReturnType<typeof readYaml> {
 }
 
 /** Files that a scenario names are looked for beside it. Objects are read once, however often they are named. */
-export function hostOf(file: string, warn: (text: string) => void): ScenarioHost {
+export function hostOf(file: string, warn: (text: string) => void, validate: typeof validateObject): ScenarioHost {
   const cache = new Map<string, readonly RawObject[]>();
   const beside = (name: string): string => relative('.', resolve(dirname(file), name)) || name;
   return {
@@ -79,6 +81,9 @@ export function hostOf(file: string, warn: (text: string) => void): ScenarioHost
         for (const { raw, error } of visitObjects(objects, [], () => {}).refused) {
           const object = raw as RawObject;
           warn(`lbtwin: refused: ${locateError(error, object, batch!.origins.get(object)!).message}\n`);
+        }
+        if (batch !== undefined) {
+          objects = storedOf(objects, batch.origins, validate, (error) => warn(`lbtwin: refused: ${error.message}\n`));
         }
         cache.set(path, objects);
       }

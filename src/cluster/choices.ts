@@ -17,10 +17,12 @@ export class Choices {
   next(): number {
     const word = this.#words[this.drawn] ?? this.#rest?.();
     if (word === undefined) {
-      throw new LbtwinError('random-required', 'the kernel draws a random word here', {
-        path: ['random'],
-        allowed: 'the words to draw, or a seed',
-      });
+      const given = this.#words.length;
+      const reason =
+        given === 0
+          ? 'the kernel draws a random word here'
+          : `the kernel draws another word after the ${given} given (for a backend, or for a source port in SNAT)`;
+      throw new LbtwinError('random-required', reason, { path: ['random'], allowed: 'the words to draw, or a seed' });
     }
     this.drawn++;
     return word >>> 0;

@@ -3,7 +3,7 @@ import type { DatapathConfig } from '../config/datapath-config.ts';
 import type { ConfigData } from '../config/render.ts';
 import { LbtwinError } from '../errors.ts';
 import type { ChangeReport } from '../k8s/control-plane.ts';
-import { type RawObject, rawObjects } from '../k8s/raw.ts';
+import { describeObject, type RawObject, rawObjects } from '../k8s/raw.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
 import { headerLength } from '../net/frame.ts';
 import { protocolName } from '../net/protocol.ts';
@@ -115,6 +115,11 @@ export class Cluster {
     this.#masquerade = new Masquerade(this.#topology, this.resolved.config);
     this.#random = options.seed === undefined ? undefined : seededWords(options.seed);
     for (const sentence of this.#topology.assumptions) this.#assumptions.add(sentence);
+    for (const { object, error } of this.#identities.policy.refused) {
+      this.#assumptions.add(
+        `${describeObject(object as RawObject)} takes no effect: the agent refuses it (${error.message}).`,
+      );
+    }
   }
 
   /**

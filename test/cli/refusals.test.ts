@@ -58,3 +58,46 @@ it('an object that is there twice is told, with both places', async () => {
     /note: \S+twice\.yaml:1:1: Namespace shop: is there already at examples\/shop\.yaml:\d+:\d+; the later one counts/,
   );
 });
+
+describe('policies that are refused', () => {
+  const policies = (): string =>
+    file(
+      'policies.yaml',
+      `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api-server, namespace: shop}
+spec: {endpointSelector: {}, ingress: [{fromCIDR: ["10.0.0.1"]}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: agent, namespace: shop}
+spec: {endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "99999"}]}]}]}
+`,
+    );
+  const API_SERVER =
+    /refused: \S+policies\.yaml:4:\d+: CiliumNetworkPolicy shop\/api-server: .*the API server refuses it/;
+  const AGENT = /CiliumNetworkPolicy shop\/agent takes no effect: the agent refuses it \(.*99999/;
+  const to = ['--from', 'external:198.51.100.7:40000', '--to', '203.0.113.10:80/TCP', '--via', 'worker-a1'];
+
+  it.each([
+    ['trace', to],
+    ['matrix', ['--service', 'shop/checkout', '--node', 'worker-a1']],
+  ])('are told by %s and take no effect', async (name, argv) => {
+    const plain = await runCli([name, '-f', 'examples/shop.yaml', ...argv]);
+    const { code, out, err } = await runCli([name, '-f', 'examples/shop.yaml', policies(), ...argv]);
+    expect(code).toBe(plain.code);
+    expect(err).toMatch(API_SERVER);
+    expect(out).toMatch(AGENT);
+  });
+
+  it('are told by run', async () => {
+    file('shop.yaml', readFileSync('examples/shop.yaml', 'utf8'));
+    policies();
+    const steps =
+      'steps:\n- send: {from: "external:198.51.100.7:1", to: 203.0.113.10:80/TCP, via: worker-a1}\n  expect: {outcome: replied}\n';
+    const { code, out, err } = await runCli(['run', file('p.yaml', `objects: [shop.yaml, policies.yaml]\n${steps}`)]);
+    expect(err).toMatch(API_SERVER);
+    expect(out).toMatch(/1 passed, 0 failed/);
+    expect(code).toBe(0);
+  });
+});

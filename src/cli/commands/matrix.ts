@@ -3,6 +3,7 @@ import { formatMatrix, matrixJson, matrixMarkdown } from '../../report/matrix.ts
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
 import { readConfig, readConfigInput } from '../config.ts';
+import { readStored } from '../stored.ts';
 import { checkObjects, readInput } from '../input.ts';
 import { configOptions, inputOptions } from '../options.ts';
 
@@ -32,7 +33,8 @@ whether the socket or the packet is translated. Every line is computed by sendin
     const batch = await readInput(args, io);
     await readConfig(args, io, batch);
     const config = await readConfigInput(args, io, batch);
-    const matrix = serviceMatrix(batch.objects, { config, service: args.string('service'), node: args.string('node') });
+    const objects = await readStored(batch, args, io);
+    const matrix = serviceMatrix(objects, { config, service: args.string('service'), node: args.string('node') });
     checkObjects(matrix.report, batch, args, io);
     io.write(
       output === 'json'

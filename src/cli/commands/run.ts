@@ -8,6 +8,7 @@ import {
 import { runScenario } from '../../scenario/index.ts';
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
+import { validateObject } from '../../validate/index.ts';
 import { hostOf, readScenarios, updateExpectations } from '../scenario.ts';
 
 const command: Command = {
@@ -40,7 +41,7 @@ runner, with the whole journey of every packet that did not do what was expected
     const filter = args.string('filter') ?? '';
     const reports: ScenarioReport[] = readScenarios(args.positionals).map(({ file, scenario }) => ({
       file,
-      result: runScenario(scenario, hostOf(file, io.warn), (name) => name.includes(filter)),
+      result: runScenario(scenario, hostOf(file, io.warn, validateObject), (name) => name.includes(filter)),
     }));
     if (args.flag('update')) {
       for (const { file, result } of reports) {

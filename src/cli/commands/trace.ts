@@ -15,6 +15,7 @@ import { tellRefusals } from '../cluster-input.ts';
 import { readInput } from '../input.ts';
 import type { Io } from '../io.ts';
 import { configOptions, inputOptions } from '../options.ts';
+import { readStored } from '../stored.ts';
 import { clusterOptions, fabricOptions, readCluster } from '../cluster.ts';
 
 /** `SYN`, `syn,ack`. */
@@ -160,7 +161,7 @@ candidates; a client outside without a port by how its ports spread.`,
     const batch = await readInput(args, io);
     const resolved = await readConfig(args, io, batch);
     const options: ClusterOptions = readCluster(args, resolved);
-    const cluster = Cluster.fromKubernetes(batch.objects, options);
+    const cluster = Cluster.fromKubernetes(await readStored(batch, args, io), options);
     const tell = (): void => tellRefusals(cluster, batch, args, io);
     await loadTables(args, io, cluster, spec);
     if (capture !== undefined) {
