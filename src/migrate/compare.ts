@@ -1,9 +1,11 @@
 import { Cluster, type ClusterOptions, type Journey, type Outcome } from '../cluster/index.ts';
+import { LbtwinError } from '../errors.ts';
+import type { ServiceObject } from '../k8s/objects/service.ts';
 import type { RawObject } from '../k8s/raw.ts';
-import { formatAddress } from '../net/index.ts';
+import { type Family, formatAddress } from '../net/index.ts';
 import type { DifferenceCode } from './differences.ts';
 import { askKubeProxy, type ProxyAnswer, type ProxyMode } from './kube-proxy.ts';
-import { type Question, questionsOf } from './questions.ts';
+import { type Question, questionsOf, servicesOf } from './questions.ts';
 
 /** What the twin says, in the terms of the comparison. */
 export interface CiliumAnswer {
@@ -161,9 +163,14 @@ function compare(question: Question, proxy: ProxyAnswer, cilium: CiliumAnswer, h
   return found;
 }
 
-function notesOf(questions: readonly Question[], mode: ProxyMode, cluster: Cluster): ServiceNote[] {
+function notesOf(
+  services: readonly ServiceObject[],
+  mode: ProxyMode,
+  cluster: Cluster,
+  serves: (family: Family) => boolean,
+): ServiceNote[] {
   const notes: ServiceNote[] = [];
-  for (const service of new Set(questions.map((question) => question.service))) {
+  for (const service of services) {
     const name = `${service.namespace}/${service.name}`;
     const note = (code: string, message: string): void => void notes.push({ service: name, code, message });
     if (service.affinityTimeout > 0) {
@@ -172,6 +179,14 @@ function notesOf(questions: readonly Question[], mode: ProxyMode, cluster: Clust
         cluster.resolved.config.socketLBCoverage === 'none'
           ? 'session affinity knows clients by their address in both'
           : 'session affinity of pods and hosts goes by their network namespace, not by their address: all processes of a pod are one client, and so is a node',
+      );
+    }
+    for (const family of new Set(service.clusterIps.map((address) => address.family))) {
+      if (serves(family)) continue;
+      const option = `ipv${family}.enabled`;
+      note(
+        'family-off',
+        `its IPv${family} addresses are not served: IPv${family} is off in this configuration (${option})`,
       );
     }
     if (service.loadBalancerClass !== undefined && service.type === 'LoadBalancer') {
@@ -189,7 +204,7 @@ function notesOf(questions: readonly Question[], mode: ProxyMode, cluster: Clust
 
 /**
  * Compares, for every service of a cluster, what kube-proxy answers with what the twin answers, per kind of client, frontend and policy.
- * @throws LbtwinError as `Cluster.fromKubernetes`
+ * @throws LbtwinError `kube-proxy-stays`, and those of `Cluster.fromKubernetes`
  */
 export function compareWithKubeProxy(
   objects: readonly RawObject[],
@@ -197,7 +212,14 @@ export function compareWithKubeProxy(
 ): MigrationReport {
   const { mode = 'iptables', service, ...rest } = options;
   const cluster = Cluster.fromKubernetes(objects, rest);
-  const questions = questionsOf(objects, cluster.topology, service);
+  const { config } = cluster.resolved;
+  if (!config.nodePort) {
+    throw new LbtwinError('kube-proxy-stays', 'this configuration does not replace kube-proxy', {
+      allowed: 'kubeProxyReplacement=true',
+    });
+  }
+  const serves = (family: Family): boolean => (family === 4 ? config.ipv4 : config.ipv6);
+  const questions = questionsOf(objects, cluster.topology, serves, service);
   const rows = questions.map((question): MigrationRow => {
     const { client, node, frontend, endpoints } = question;
     const zone = node.labels['topology.kubernetes.io/zone'] ?? '';
@@ -230,7 +252,7 @@ export function compareWithKubeProxy(
     config: cluster.resolved.origin,
     mode,
     rows,
-    notes: notesOf(questions, mode, cluster),
+    notes: notesOf(servicesOf(objects, service), mode, cluster, serves),
     assumptions: cluster.assumptions,
   };
 }

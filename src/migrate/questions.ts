@@ -3,7 +3,14 @@ import type { EndpointSliceObject } from '../k8s/objects/endpointslice.ts';
 import { decodeObjects } from '../k8s/objects/read.ts';
 import type { ServiceObject, ServicePort } from '../k8s/objects/service.ts';
 import type { RawObject } from '../k8s/raw.ts';
-import { formatAddress, formatEndpoint, type IpAddress, parseAddress, protocolName } from '../net/index.ts';
+import {
+  type Family,
+  formatAddress,
+  formatEndpoint,
+  type IpAddress,
+  parseAddress,
+  protocolName,
+} from '../net/index.ts';
 import type { FrontendKind, ProxyEndpoint } from './kube-proxy.ts';
 
 /** Who asks, and from where. */
@@ -127,17 +134,31 @@ function frontendsOf(service: ServiceObject, port: ServicePort, node: TopologyNo
   return list;
 }
 
-/** All questions that a cluster's services raise; `only` keeps one service (`namespace/name`). */
-export function questionsOf(objects: Iterable<RawObject>, topology: Topology, only?: string): Question[] {
+/** The services that both serve; `only` keeps one (`namespace/name`). */
+export const servicesOf = (objects: Iterable<RawObject>, only?: string): ServiceObject[] =>
+  decodeObjects(objects).objects.filter(
+    (one): one is ServiceObject =>
+      one.kind === 'Service' &&
+      !one.clusterIpNone &&
+      one.type !== 'ExternalName' &&
+      (only === undefined || `${one.namespace}/${one.name}` === only),
+  );
+
+/** All questions that a cluster's services raise in the families that Cilium serves; `only` keeps one service (`namespace/name`). */
+export function questionsOf(
+  objects: Iterable<RawObject>,
+  topology: Topology,
+  serves: (family: Family) => boolean,
+  only?: string,
+): Question[] {
   const decoded = decodeObjects(objects).objects;
   const slices = decoded.filter((one): one is EndpointSliceObject => one.kind === 'EndpointSlice');
   const questions: Question[] = [];
-  for (const service of decoded) {
-    if (service.kind !== 'Service' || service.clusterIpNone || service.type === 'ExternalName') continue;
-    if (only !== undefined && `${service.namespace}/${service.name}` !== only) continue;
+  for (const service of servicesOf(objects, only)) {
     for (const port of service.ports) {
       const endpoints = endpointsOf(service, port, slices);
       for (const family of new Set(service.clusterIps.map((address) => address.family))) {
+        if (!serves(family)) continue;
         for (const client of clientsOf(topology, endpoints, family)) {
           const node = topology.nodes.get(client.node ?? client.via ?? '');
           if (node === undefined) continue;

@@ -11,8 +11,11 @@ function theirs({ kubeProxy: { outcome, candidates, source } }: MigrationRow): s
 
 const SOURCES = { client: 'the client', node: 'the node', loopback: 'the loopback address' } as const;
 
+/** Outcomes whose detail is a sentence: it stands below the tables. */
+const EXPLAINED: ReadonlySet<string> = new Set(['undecided', 'untranslated', 'wrongSource']);
+
 function ours({ cilium: { outcome, candidates, sources, detail } }: MigrationRow): string {
-  if (outcome !== 'reaches') return detail === undefined ? outcome : `${outcome} (${detail})`;
+  if (outcome !== 'reaches') return detail === undefined || EXPLAINED.has(outcome) ? outcome : `${outcome} (${detail})`;
   return `${backends(candidates)}, from ${sources.map((source) => SOURCES[source]).join(' or ')}`;
 }
 
@@ -45,6 +48,15 @@ export function formatMigration(report: MigrationReport, all: boolean): string {
   if (codes.length > 0) {
     parts.push('\nWhat they mean\n');
     for (const code of codes) parts.push(`  ${code}: ${DIFFERENCES[code as DifferenceCode]}\n`);
+  }
+  const details = new Set(
+    shown.flatMap(({ to, cilium: { outcome, detail } }) =>
+      EXPLAINED.has(outcome) && detail !== undefined ? [`${to}: ${detail}`] : [],
+    ),
+  );
+  if (details.size > 0) {
+    parts.push('\nIn detail\n');
+    for (const detail of details) parts.push(`  ${detail}\n`);
   }
   if (notes.length > 0) {
     parts.push('\nBeside single connections\n');

@@ -48,6 +48,23 @@ describe('compareWithKubeProxy', () => {
     expect(found(report, 'ClusterIP', /^outside/)).not.toContain('cluster-ip-from-outside');
   });
 
+  it('a family that Cilium does not serve is one note, not a table of what is unknown', () => {
+    const report = only('shop/web', withValues({ ipv6: { enabled: false } }));
+    expect(report.rows.filter(({ to }) => to.startsWith('['))).toEqual([]);
+    expect(report.notes).toContainEqual({
+      service: 'shop/web',
+      code: 'family-off',
+      message: 'its IPv6 addresses are not served: IPv6 is off in this configuration (ipv6.enabled)',
+    });
+    expect(only('shop/web').notes.map(({ code }) => code)).not.toContain('family-off');
+  });
+
+  it('is about a configuration that replaces kube-proxy', () => {
+    expect(() => only('shop/web', withValues({ kubeProxyReplacement: false }))).toThrow(
+      expect.objectContaining({ code: 'kube-proxy-stays' }),
+    );
+  });
+
   it('ipvs answers otherwise', () => {
     const report = only('shop/api', { mode: 'ipvs' });
     expect(found(report, 'NodePort', /control-1/)).toEqual([]);

@@ -43,7 +43,10 @@ kube-proxy's by a reference model. Each difference is explained.`,
     if (args.choice('output', ['text', 'json']) === 'json') {
       io.write(`${JSON.stringify({ ...report, differences: DIFFERENCES }, undefined, 2)}\n`);
     } else io.write(formatMigration(report, args.flag('all')));
-    return report.rows.some(({ differences }) => differences.length > 0) ? Exit.NO : Exit.OK;
+    const differs =
+      report.rows.some(({ differences }) => differences.length > 0) ||
+      report.notes.some(({ code }) => code === 'family-off');
+    return differs ? Exit.NO : Exit.OK;
   },
 };
 
