@@ -61,6 +61,13 @@ export function parseCiliumPolicy(object: unknown, options: PolicyParseOptions =
 function readRule(raw: Raw, reading: Reading): PolicyRule {
   const { origin } = reading;
   raw.object();
+  raw.field('description').string();
+  const sections = ['ingress', 'ingressDeny', 'egress', 'egressDeny'].map(
+    (name) => raw.field(name).list()?.length ?? 0,
+  );
+  if (sections.every((length) => length === 0)) {
+    raw.fail('no-rule-section', 'a rule needs ingress, ingressDeny, egress or egressDeny');
+  }
   const endpoint = raw.field('endpointSelector');
   const node = raw.field('nodeSelector');
   if (endpoint.missing && node.missing) {
@@ -71,15 +78,6 @@ function readRule(raw: Raw, reading: Reading): PolicyRule {
   }
   const forNodes = endpoint.missing;
   const written = readSelector(forNodes ? node : endpoint);
-  if (forNodes && origin.namespace !== '') {
-    node.fail('node-selector-in-namespaced-policy', 'a namespaced policy cannot select nodes');
-  }
-  const sections = ['ingress', 'ingressDeny', 'egress', 'egressDeny'].map(
-    (name) => raw.field(name).list()?.length ?? 0,
-  );
-  if (sections.every((length) => length === 0)) {
-    raw.fail('no-rule-section', 'a rule needs ingress, ingressDeny, egress or egressDeny');
-  }
   const wanted = raw.field('enableDefaultDeny');
   const defaultDeny = {
     ingress: wanted.field('ingress').boolean() ?? sections[0]! + sections[1]! > 0,
@@ -96,13 +94,17 @@ function readRule(raw: Raw, reading: Reading): PolicyRule {
         readSection(item, direction, deny, { reading, scope, forNodes, defaultDeny: defaultDeny[direction] }),
       ),
     );
+  const [ingress, egress] = [read('ingress'), read('egress')];
+  if (forNodes && origin.namespace !== '') {
+    node.fail('node-selector-in-namespaced-policy', 'a namespaced policy cannot select nodes');
+  }
   return {
     origin,
     path: raw.path,
     subject: selectorOf(subjectRequirements(written, forNodes ? node.path : endpoint.path, reading)),
     forNodes,
-    ingress: read('ingress'),
-    egress: read('egress'),
+    ingress,
+    egress,
     defaultDeny,
   };
 }
@@ -141,11 +143,14 @@ function readSection(raw: Raw, direction: DirectionName, deny: boolean, context:
   const ingress = direction === 'ingress';
   const { groups, ...lists } = readPeers(raw, ingress ? 'from' : 'to', deny, scope, options);
   reading.groups ||= groups;
-  const toPorts = readToPorts(raw.field('toPorts'), { ingress, deny, forNodes, options, namespace: origin.namespace });
-  const icmps = readIcmps(raw.field('icmps'), options);
-  if ((toPorts?.length ?? 0) > 0 && (icmps?.length ?? 0) > 0) {
+  const icmpList = raw.field('icmps');
+  const hasIcmps = (icmpList.list()?.length ?? 0) > 0;
+  if (hasIcmps && options.icmpRules === false) icmpList.fail('icmp-rules-disabled', 'icmps need enable-icmp-rules');
+  if (hasIcmps && (raw.field('toPorts').list()?.length ?? 0) > 0) {
     raw.fail('icmp-and-ports-in-one-rule', 'icmps and toPorts cannot be combined', 'one of the two');
   }
+  const toPorts = readToPorts(raw.field('toPorts'), { ingress, deny, forNodes, options, namespace: origin.namespace });
+  const icmps = readIcmps(icmpList);
   const auth = deny ? undefined : readAuth(raw.field('authentication'));
   return {
     origin,
@@ -160,13 +165,8 @@ function readSection(raw: Raw, direction: DirectionName, deny: boolean, context:
   };
 }
 
+/** A mode that the agent does not know counts as none; the API server refuses it. */
 function readAuth(raw: Raw): number | undefined {
   if (raw.missing) return undefined;
-  const mode = raw.field('mode').string() ?? '';
-  const type = AUTH_MODES[mode];
-  if (type === undefined) {
-    const allowed = Object.keys(AUTH_MODES).join(', ');
-    raw.field('mode').fail('unknown-authentication-mode', `${JSON.stringify(mode)} is not a mode`, allowed);
-  }
-  return type;
+  return AUTH_MODES[raw.field('mode').string() ?? ''];
 }

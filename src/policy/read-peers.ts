@@ -3,7 +3,7 @@ import { type Cidr, cidrContains, maskCidr, tryParseCidr } from '../net/index.ts
 import { worldLabel } from './identity.ts';
 import { cidrKey, hostCidr, LabelKey, LabelSource } from './labels.ts';
 import type { Raw } from './raw.ts';
-import { readSelector, type Scope, scopeSelector } from './read-selector.ts';
+import { readKubernetesSelector, readSelector, type Scope, scopeSelector } from './read-selector.ts';
 import type { Peer, PeerKind, PolicyParseOptions, ServicePeer } from './rule.ts';
 import { type Requirement, requirement, reservedSelector, type Selector, selectorOf, WILDCARD } from './selector.ts';
 
@@ -100,23 +100,22 @@ export function readPeers(
     ...(prefix === 'to' ? { Services: readServices } : {}),
     ...(prefix === 'to' && !deny ? { FQDNs: readFqdns } : {}),
   };
-  const given: string[] = [];
-  for (const [name, read] of Object.entries(readers)) {
-    const list = raw.field(`${prefix}${name}`);
-    const items = list.list();
-    if (items === undefined) continue;
-    // An empty list of services or groups counts as none.
-    if (items.length === 0) lists.nobody ||= name !== 'Services' && name !== 'Groups';
-    else given.push(`${prefix}${name}`);
-    lists.hasPeers ||= items.length > 0 || (name !== 'Services' && name !== 'Groups');
-    read(items, lists);
-  }
+  const given = Object.keys(readers).filter((name) => (raw.field(`${prefix}${name}`).list()?.length ?? 0) > 0);
   if (given.length > 1) {
     raw.fail(
       'two-peer-kinds-in-one-rule',
-      `${given[0]} and ${given[1]} cannot be combined`,
+      `${prefix}${given[0]} and ${prefix}${given[1]} cannot be combined`,
       'one kind of peer per rule',
     );
+  }
+  for (const [name, read] of Object.entries(readers)) {
+    const items = raw.field(`${prefix}${name}`).list();
+    if (items === undefined) continue;
+    // An empty list of services or groups counts as none.
+    const counts = name !== 'Services' && name !== 'Groups';
+    if (items.length === 0) lists.nobody ||= counts;
+    lists.hasPeers ||= items.length > 0 || counts;
+    read(items, lists);
   }
   for (const item of raw.field(`${prefix}Requires`).list() ?? []) {
     lists.requires.push(...scopeSelector(readSelector(item), scope).requirements);
@@ -212,12 +211,13 @@ function readCidrSet(item: Raw, lists: PeerLists, options: PolicyParseOptions): 
     add(lists, 'cidrSet', selectors, item.path, `CIDR ${block.text}`);
     return;
   }
-  const except = readHoles(item);
+  // Beside a group the agent does not check what is excepted.
+  const except = (item.field('except').strings() ?? []).map(tryParseCidr).filter((hole) => hole !== undefined);
   lists.prefixes.push(...except.map(maskCidr));
   const requirements =
     group !== ''
       ? [requirement(LabelSource.CIDR_GROUP, `${LabelKey.CIDR_GROUP_NAME}/${group}`, 'Exists')]
-      : readSelector(groupSelector).map((r) => ({ ...r, source: LabelSource.CIDR_GROUP }));
+      : readKubernetesSelector(groupSelector).map((r) => ({ ...r, source: LabelSource.CIDR_GROUP }));
   const selector = selectorOf([...requirements, ...outside(except)]);
   add(lists, 'cidrSet', [selector], item.path, group === '' ? `CIDR groups ${selector.id}` : `CIDR group ${group}`);
 }

@@ -76,6 +76,9 @@ function readL7(item: Raw, ports: readonly PortSpec[], context: PortContext): L7
       .field('serverNames')
       .fail('sni-with-l7-without-tls-termination', 'server names with L7 rules need terminatingTLS');
   }
+  if (item.field('serverNames').strings()?.includes('') === true) {
+    item.field('serverNames').fail('empty-server-name', 'a server name must not be empty');
+  }
   const tlsText = tls.some((context_) => !context_.missing)
     ? JSON.stringify(tls.map(({ value }) => value ?? null))
     : '';
@@ -100,17 +103,25 @@ function readRules(raw: Raw, ports: readonly PortSpec[], context: PortContext): 
   const dns = raw.field('dns').list();
   const l7 = raw.field('l7').list();
   const proto = raw.field('l7proto').string() ?? '';
-  const given = [http, kafka, dns, proto === '' ? l7 : []].filter((list) => list !== undefined);
-  if (given.length === 0) return undefined;
-  if (context.options.l7Proxy === false) raw.fail('l7-proxy-disabled', 'L7 rules need enable-l7-proxy');
-  if (given.length > 1) raw.fail('two-l7-kinds', 'more than one kind of L7 rules', 'one of http, kafka, dns, l7proto');
-  if (l7 !== undefined && proto === '') raw.field('l7').fail('l7-without-l7proto', 'l7 rules need an l7proto');
-  if (dns !== undefined && context.ingress) raw.field('dns').fail('dns-on-ingress', 'DNS rules are for egress only');
-  if (context.forNodes && (context.ingress || dns === undefined)) {
-    const direction = context.ingress ? 'ingress' : 'egress';
-    raw.fail(`l7-in-host-${direction}`, `L7 rules are not supported for the host's ${direction}`);
+  // The agent looks at the name of a protocol only beside rules of some kind.
+  if (http === undefined && kafka === undefined && dns === undefined && l7 === undefined) {
+    return proto === '' ? undefined : proto;
   }
-  checkL7Ports(raw, ports, dns !== undefined);
+  if (context.forNodes && context.ingress) {
+    raw.fail('l7-in-host-ingress', "L7 rules are not supported for the host's ingress");
+  }
+  if (context.options.l7Proxy === false) raw.fail('l7-proxy-disabled', 'L7 rules need enable-l7-proxy');
+  if (context.ingress && (dns?.length ?? 0) > 0) {
+    raw.field('dns').fail('dns-on-ingress', 'DNS rules are for egress only');
+  }
+  if (context.forNodes && (http?.length ?? 0) + (kafka?.length ?? 0) > 0) {
+    raw.fail('l7-in-host-egress', "L7 rules other than DNS are not supported for the host's egress");
+  }
+  checkL7Ports(raw, ports, (dns?.length ?? 0) > 0);
+  if (dns !== undefined && ports.length === 0) raw.field('dns').fail('dns-without-port', 'DNS rules need a port');
+  if (l7 !== undefined && proto === '') raw.field('l7').fail('l7-without-l7proto', 'l7 rules need an l7proto');
+  const kinds = [http, kafka, dns, proto === '' ? undefined : []].filter((list) => list !== undefined);
+  if (kinds.length > 1) raw.fail('two-l7-kinds', 'more than one kind of L7 rules', 'one of http, kafka, dns, l7proto');
   http?.forEach(checkHttp);
   kafka?.forEach(checkKafka);
   dns?.forEach((item) => {
@@ -142,28 +153,37 @@ function checkHttp(item: Raw): void {
 
 const KAFKA_ROLES = ['', 'produce', 'consume'];
 
+/** Requests of the Kafka protocol that a rule may name, by number from 0. */
+const KAFKA_API_KEYS: readonly string[] =
+  `produce fetch offsets metadata leaderandisr stopreplica updatemetadata controlledshutdown offsetcommit offsetfetch findcoordinator
+  joingroup heartbeat leavegroup syncgroup describegroups listgroups saslhandshake apiversions createtopics deletetopics deleterecords
+  initproducerid offsetforleaderepoch addpartitionstotxn addoffsetstotxn endtxn writetxnmarkers txnoffsetcommit describeacls createacls
+  deleteacls describeconfigs alterconfigs`.split(/\s+/);
+
+const isKafkaVersion = (text: string): boolean => /^\+?\d+$/.test(text) && Number(text) <= 0x7fff;
+
 function checkKafka(item: Raw): void {
   item.object();
   const role = (item.field('role').string() ?? '').toLowerCase();
-  const apiKey = item.field('apiKey').string() ?? '';
+  const apiKey = (item.field('apiKey').string() ?? '').toLowerCase();
   const topic = item.field('topic').string() ?? '';
   const version = item.field('apiVersion').string() ?? '';
-  const allowed = 'role produce or consume, or an apiKey; a topic of up to 255 letters, digits, - _ .';
+  const allowed =
+    'role produce or consume, or an apiKey of the protocol; a topic of up to 255 letters, digits, - _ .; an apiVersion 0..32767';
   const bad =
     !KAFKA_ROLES.includes(role) ||
     (role !== '' && apiKey !== '') ||
+    (apiKey !== '' && !KAFKA_API_KEYS.includes(apiKey)) ||
     topic.length > 255 ||
-    !/^[\w.-]*$/.test(topic) ||
-    !/^\d*$/.test(version);
+    // The agent's pattern lets a backslash pass.
+    !/^[\w.\\-]*$/.test(topic) ||
+    (version !== '' && !isKafkaVersion(version));
   if (bad) item.fail('bad-kafka-field', 'a field of the Kafka rule is wrong', allowed);
 }
 
 /** Reads `icmps`; undefined where it is absent. @throws LbtwinError `unknown-icmp-family` and others */
-export function readIcmps(raw: Raw, options: PolicyParseOptions): IcmpSpec[] | undefined {
-  const items = raw.list();
-  if (items === undefined) return undefined;
-  if (items.length > 0 && options.icmpRules === false) raw.fail('icmp-rules-disabled', 'icmps need enable-icmp-rules');
-  return items.flatMap((item) => {
+export function readIcmps(raw: Raw): IcmpSpec[] | undefined {
+  return raw.list()?.flatMap((item) => {
     item.object();
     const fields = item.field('fields').list() ?? [];
     if (fields.length > MAX_PORTS) {

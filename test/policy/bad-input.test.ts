@@ -88,3 +88,79 @@ describe('bad input', () => {
     );
   });
 });
+
+describe("the agent's reason", () => {
+  const policy = (spec: object, kind = 'CiliumNetworkPolicy'): object => ({
+    apiVersion: 'cilium.io/v2',
+    kind,
+    metadata: { name: 'p', ...(kind === 'CiliumNetworkPolicy' ? { namespace: 'x' } : {}) },
+    spec,
+  });
+  const tcp = [{ port: '80', protocol: 'TCP' }];
+  const ingress = (...rules: object[]): object => policy({ endpointSelector: {}, ingress: rules });
+  const egress = (...rules: object[]): object => policy({ endpointSelector: {}, egress: rules });
+  const kafka = (rule: object): object => ingress({ toPorts: [{ ports: tcp, rules: { kafka: [rule] } }] });
+  const host = (direction: string, rules: object): object =>
+    policy({ nodeSelector: {}, [direction]: [{ toPorts: [{ ports: tcp, rules }] }] }, 'CiliumClusterwideNetworkPolicy');
+
+  const reasonOf = (object: object): string | undefined => {
+    try {
+      parsePolicy(object);
+      return undefined;
+    } catch (error) {
+      return (error as LbtwinError).code;
+    }
+  };
+
+  it.each<[string, object, string | undefined]>([
+    ['a mode of authentication that nobody knows', ingress({ authentication: { mode: 'foo' } }), undefined],
+    ['a Kafka request in any letter case', kafka({ apiKey: 'CreateTopics' }), undefined],
+    ['a Kafka request that is none', kafka({ apiKey: 'delete' }), 'bad-kafka-field'],
+    ['the largest Kafka version', kafka({ apiVersion: '32767' }), undefined],
+    ['a larger Kafka version', kafka({ apiVersion: '32768' }), 'bad-kafka-field'],
+    ['a Kafka topic with a backslash', kafka({ topic: 'a\\b' }), undefined],
+    [
+      'DNS rules without a port',
+      egress({ toPorts: [{ rules: { dns: [{ matchPattern: '*' }] } }] }),
+      'dns-without-port',
+    ],
+    ['no server name', egress({ toPorts: [{ ports: tcp, serverNames: [''] }] }), 'empty-server-name'],
+    [
+      'a protocol name without rules, on UDP',
+      ingress({ toPorts: [{ ports: [{ port: '80', protocol: 'UDP' }], rules: { l7proto: 'x' } }] }),
+      undefined,
+    ],
+    ['an exception beside a group', egress({ toCIDRSet: [{ cidrGroupRef: 'g', except: ['10.1.2.3'] }] }), undefined],
+    [
+      'a group selector with a source',
+      egress({ toCIDRSet: [{ cidrGroupSelector: { matchLabels: { 'k8s:a': 'b' } } }] }),
+      'invalid-label-selector',
+    ],
+    ['neither a section nor a subject', policy({}), 'no-rule-section'],
+    [
+      'two kinds of peers, one of them wrong',
+      ingress({ fromEntities: ['foo'], fromCIDR: ['10.0.0.0/8'] }),
+      'two-peer-kinds-in-one-rule',
+    ],
+    [
+      'ICMP beside a wrong port',
+      ingress({ icmps: [{ fields: [{ type: 8 }] }], toPorts: [{ ports: [{ port: '' }] }] }),
+      'icmp-and-ports-in-one-rule',
+    ],
+    ['DNS rules for the host, on ingress', host('ingress', { dns: [{ matchPattern: '*' }] }), 'l7-in-host-ingress'],
+    ['HTTP rules for the host, on egress', host('egress', { http: [{}] }), 'l7-in-host-egress'],
+    ['no HTTP rules for the host, on egress', host('egress', { http: [] }), undefined],
+    [
+      'a description that is no text',
+      policy({ endpointSelector: {}, ingress: [{}], description: 1 }),
+      'json-type-error',
+    ],
+    [
+      'nodes and something else wrong in a namespaced policy',
+      policy({ nodeSelector: {}, ingress: [{ fromEntities: ['foo'] }] }),
+      'unknown-entity',
+    ],
+  ])('%s', (_, object, code) => {
+    expect(reasonOf(object)).toBe(code);
+  });
+});
