@@ -85,7 +85,7 @@ function commonOf(outcomes: readonly Outcome[], candidates: readonly string[]): 
     else if (typeof value === 'string' && (key === 'sourceSeen' || key === 'replySource')) {
       const hosts = new Set(values.map((other) => String(other).replace(/:\d+$/, '')));
       if (hosts.size === 1) common[key] = `${[...hosts][0]}:*`;
-    }
+    } else if (key === 'reason') common[key] = [...new Set(values.filter((other) => other !== undefined))].join('; ');
   }
   return { ...(common as unknown as Outcome), kind: first.kind, ...(candidates.length > 1 ? { candidates } : {}) };
 }

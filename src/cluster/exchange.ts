@@ -238,6 +238,7 @@ class ExchangeRun {
   #outside(arrival: Extract<Arrival, { kind: 'outside' }>, source: IpAddress): Outcome {
     const { from } = this.#request;
     if (this.#isBack(arrival, source)) return this.#rejected(arrival.frame);
+    if (from.kind === 'external' && this.#isTranslated(arrival.parts)) return this.#arrived(arrival, undefined);
     if (from.kind === 'external') {
       const place = formatAddress(arrival.address);
       return {

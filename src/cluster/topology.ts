@@ -4,7 +4,7 @@ import type { RawObject } from '../k8s/raw.ts';
 import { type Family, formatAddress, type IpAddress, sameAddress, tryParseAddress } from '../net/address.ts';
 import { type Cidr, cidrContains, tryParseCidr } from '../net/cidr.ts';
 import type { Mac } from '../node/mac.ts';
-import { type Raw, recordOf, recordsOf, textOf } from './raw-fields.ts';
+import { listOf, type Raw, recordOf, recordsOf, textOf } from './raw-fields.ts';
 
 /** A node as the objects describe it. */
 export interface TopologyNode {
@@ -220,17 +220,31 @@ function podsOfPods(objects: readonly RawObject[]): PodDraft[] {
   return drafts;
 }
 
+/** Who is behind an endpoint: the pod that it names, or something at its first address; undefined if it is on no node, or no pod. */
+function targetOf(endpoint: Raw, slice: RawObject): Pick<PodDraft, 'key' | 'namespace' | 'name'> | undefined {
+  const target = recordOf(endpoint, 'targetRef');
+  const namespace = textOf(target, 'namespace') || (slice.metadata.namespace ?? 'default');
+  const kind = textOf(target, 'kind');
+  const [first] = listOf(endpoint, 'addresses');
+  if (kind === 'Pod') return { key: `${namespace}/${textOf(target, 'name')}`, namespace, name: textOf(target, 'name') };
+  // Several services, of other namespaces too, may list the address: it is one endpoint all the same.
+  return kind === '' && typeof first === 'string'
+    ? { key: `${UNNAMED}${first}`, namespace, name: `endpoint-${first}` }
+    : undefined;
+}
+
+/** Begins the key of what stands in for an endpoint without a target; no namespace does. */
+const UNNAMED = '@';
+
 /** Pods as EndpointSlices know them: one for each endpoint's target, with the addresses of all slices that name it. */
 function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
   const drafts = new Map<string, PodDraft & { addresses: IpAddress[]; texts: string[] }>();
   for (const slice of slices) {
     for (const endpoint of recordsOf(slice as Raw, 'endpoints')) {
       const node = textOf(endpoint, 'nodeName');
-      const target = recordOf(endpoint, 'targetRef');
-      if (node === '' || textOf(target, 'kind') !== 'Pod') continue;
-      const namespace = textOf(target, 'namespace') || (slice.metadata.namespace ?? 'default');
-      const name = textOf(target, 'name');
-      const key = `${namespace}/${name}`;
+      const target = node === '' ? undefined : targetOf(endpoint, slice);
+      if (target === undefined) continue;
+      const { key, namespace, name } = target;
       const draft = drafts.get(key) ?? {
         key,
         namespace,
@@ -252,7 +266,10 @@ function podsOfSlices(slices: readonly RawObject[]): PodDraft[] {
       }
     }
   }
-  return [...drafts.values()];
+  const all = [...drafts.values()];
+  const isNamed = ({ key }: PodDraft): boolean => !key.startsWith(UNNAMED);
+  const named = new Set(all.filter(isNamed).flatMap(({ texts }) => texts));
+  return all.filter((draft) => isNamed(draft) || !draft.texts.some((text) => named.has(text)));
 }
 
 function finishPods(

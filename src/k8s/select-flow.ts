@@ -212,7 +212,8 @@ class FlowSelector {
     if (this.client.kind !== 'external' || hidden) return ['random', 'inside'];
     const at = { ...to, key: frontend.key, scope: frontend.scope };
     const maglev = usesMaglev(frontend, row, at, options);
-    if (row.marks.algorithm !== undefined) return [maglev ? 'maglev' : 'random', 'annotation'];
+    if (options.algorithmAnnotation && row.marks.algorithm !== undefined)
+      return [maglev ? 'maglev' : 'random', 'annotation'];
     if (!maglev && options.algorithm === 'maglev') return ['random', 'frontend-type'];
     return [maglev ? 'maglev' : 'random', 'configuration'];
   }
@@ -220,7 +221,14 @@ class FlowSelector {
   private differsByNode(frontend: Frontend, row: ServiceRow, localOnly: boolean): boolean {
     const redirected = frontend.redirectTo !== undefined || frontend.type === 'LocalRedirect';
     const chosen = redirected || this.hasEnvoyNodeSelector();
-    return chosen || localOnly || row.marks.preferClose || Object.keys(row.annotations).some(isNodeAnnotation);
+    return chosen || localOnly || row.marks.preferClose || this.namesNodes(row.name);
+  }
+
+  /** Whether annotations restrict a Service to some nodes. They are not in its row: that was made without them. */
+  private namesNodes(service: string): boolean {
+    return this.objects.some(
+      (object) => object.kind === 'Service' && belongsTo(object, service) && everywhere(object) !== object,
+    );
   }
 
   /** Whether some Envoy configuration is for some nodes only. */

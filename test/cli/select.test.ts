@@ -77,7 +77,7 @@ spec:
     );
     const argv = ['--from', '198.51.100.7:40000', '--to', '203.0.113.20:443', '--set', 'envoyConfig.enabled=true'];
     const { code, out } = await runCli(['select', '-f', 'examples/shop.yaml', envoy, ...argv]);
-    expect(out).toContain('session affinity cannot go together with a proxy redirect');
+    expect(out).toContain('SessionAffinity with proxy redirection is not supported');
     expect(out).not.toContain("the node's L7 proxy takes the connection");
     expect(code).toBe(1);
   });
@@ -122,6 +122,32 @@ items:
       'a local redirect policy takes the backends from its pods on the same node, and none runs here',
     );
     expect((await runCli(argv)).out).toContain('10.0.2.53:53');
+  });
+
+  it('answers node by node where an annotation names nodes; an annotation without its option decides nothing', async () => {
+    const objects = `apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Node, metadata: {name: n1, labels: {pool: edge}}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
+- {apiVersion: v1, kind: Node, metadata: {name: n2, labels: {pool: core}}, status: {addresses: [{type: InternalIP, address: 192.0.2.2}]}}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: a, namespace: x, annotations: {service.cilium.io/node-selector: pool=edge, service.cilium.io/lb-algorithm: maglev}}
+  spec: {type: LoadBalancer, clusterIP: 10.96.0.1, ports: [{port: 80}]}
+  status: {loadBalancer: {ingress: [{ip: 203.0.113.1}]}}
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  metadata: {name: a-1, namespace: x, labels: {kubernetes.io/service-name: a}}
+  addressType: IPv4
+  ports: [{name: '', port: 8080}]
+  endpoints: [{addresses: [10.0.1.1], nodeName: n1}]
+`;
+    const argv = ['select', '-f', file('nodes.yaml', objects), '--from', '198.51.100.7:4000', '--to', '203.0.113.1:80'];
+    const { out } = await runCli(argv);
+    expect(out).toMatch(
+      / {2}on n1\n[^]*10\.0\.1\.1:8080[^]* {2}on n2\n {2}backend +none: the service does not exist on this node/,
+    );
+    expect(out).toContain('random (chosen by bpf-lb-algorithm)\n');
   });
 
   it('names the zone that no endpoint is hinted for', async () => {

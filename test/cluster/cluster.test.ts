@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster, type ClusterOptions, type SendSpec } from '../../src/cluster/index.ts';
+import type { RawObject } from '../../src/k8s/raw.ts';
 import { pod, shop, values, WEB } from './objects.ts';
 
 const lb = (more: Record<string, unknown>, rest: Record<string, unknown> = {}): ClusterOptions => ({
@@ -336,6 +337,50 @@ describe.each(['127.0.0.1:30010/TCP', '[::1]:8080/UDP'])('loopback, %s', (to) =>
     expect(outcome).toMatchObject({ kind: 'passedToHost', pod: 'shop/client', node: 'node-1' });
     expect(hops.map(({ hook }) => hook).filter((hook) => !/^(connect|sendmsg)/.test(hook))).toEqual([]);
   });
+});
+
+describe('endpoints that no Pod is behind', () => {
+  const bare = (nodeName: string | undefined): RawObject[] =>
+    shop().flatMap((object): RawObject[] => {
+      if (object.kind === 'Pod' && object.metadata.name !== 'client') return [];
+      if (object.kind !== 'EndpointSlice') return [object];
+      const endpoint = { addresses: ['10.0.2.99'], conditions: { ready: true } };
+      return [
+        { ...object, addressType: 'IPv4', endpoints: [nodeName === undefined ? endpoint : { ...endpoint, nodeName }] },
+      ];
+    });
+
+  it('with a node: something on it answers, and that is told as an assumption', () => {
+    const { outcome, assumptions } = Cluster.fromKubernetes(bare('node-2'), lb({ mode: 'snat' })).send(client);
+    expect(outcome).toMatchObject({ kind: 'replied', backend: '10.0.2.99:8080', node: 'node-2' });
+    expect(assumptions.join(' ')).toContain('No Pod objects for 1 endpoints');
+  });
+
+  it('without one: it is outside the cluster, reached and answered through the node', () => {
+    const objects = bare(undefined).map((object) =>
+      object.kind === 'EndpointSlice'
+        ? { ...object, endpoints: [{ addresses: ['198.51.100.200'], conditions: { ready: true } }] }
+        : object,
+    );
+    const { outcome } = Cluster.fromKubernetes(objects, lb({ mode: 'snat' })).send(client);
+    expect(outcome).toMatchObject({
+      kind: 'replied',
+      backend: '198.51.100.200:8080',
+      sourceSeen: '192.168.0.1:40000',
+      replySource: '203.0.113.10:80',
+    });
+  });
+});
+
+it('what several candidates cannot be decided for is told for each', () => {
+  const elsewhere = shop().map((object) =>
+    object.kind === 'Service' ? { ...object, metadata: { ...object.metadata, annotations: {} } } : object,
+  );
+  const none = Cluster.fromKubernetes(elsewhere, { announce: { '203.0.113.10': [] } }).send({
+    ...client,
+    via: undefined,
+  } as never);
+  expect(none.outcome.reason).toContain('no node attracts 203.0.113.10');
 });
 
 it.each([[[null]], [[{ foo: 1 }]], [[{ apiVersion: 'v1', kind: 'Service' }]], ['text'], [undefined]])(
