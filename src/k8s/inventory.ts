@@ -25,6 +25,9 @@ export interface KnownPod {
 
 const HOST_ADDRESSES: readonly string[] = ['InternalIP', 'ExternalIP'];
 
+/** That of `cilium_host`: the node's, but nobody outside knows it. */
+const ROUTER_ADDRESS = 'CiliumInternalIP';
+
 /**
  * Who is who among the addresses of a cluster, from whatever objects there are: Nodes and CiliumNodes, Pods, and the targets that
  * EndpointSlices name. Unlike the control plane it sees all nodes at once. Parts that cannot be read are left out here: the
@@ -98,8 +101,13 @@ export class Inventory {
 
   #address(node: KnownNode, entry: Raw, key: string): void {
     const address = tryParseAddress(text(entry, key));
-    if (address === undefined || !HOST_ADDRESSES.includes(text(entry, 'type'))) return;
+    const type = text(entry, 'type');
+    if (address === undefined || !(HOST_ADDRESSES.includes(type) || type === ROUTER_ADDRESS)) return;
     const canonical = formatAddress(address);
+    if (type === ROUTER_ADDRESS) {
+      this.#nodeByAddress.set(canonical, node.name);
+      return;
+    }
     if (!node.addresses.includes(canonical)) node.addresses.push(canonical);
     this.#nodeByAddress.set(canonical, node.name);
   }

@@ -30,7 +30,7 @@ export function formatJourney(journey: Journey, { explain = false, color = false
   for (const direction of ['request', 'reply'] as const) {
     const way = hops.filter((hop) => hop.direction === direction);
     if (way.length === 0) continue;
-    const which = (journey.alternatives?.length ?? 1) === 1 ? '' : ', of the first candidate';
+    const which = (outcome.candidates?.length ?? 0) < 2 ? '' : ', of the first candidate';
     const shown = outcome.kind === 'looped' ? untilRepeated(way) : way;
     const rest = shown.length < way.length ? `  … and so on, until it is given up after ${way.length} hops\n` : '';
     const title = direction === 'request' ? 'the way there' : 'the way back';

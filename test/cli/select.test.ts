@@ -150,6 +150,15 @@ items:
     expect(out).toContain('random (chosen by bpf-lb-algorithm)\n');
   });
 
+  it('knows the address of cilium_host as the node’s, at sockets as a destination too', async () => {
+    const shop = readFileSync('examples/shop.yaml', 'utf8');
+    const router = /ip: (10\.244\.\d+\.\d+)\n\s+type: CiliumInternalIP/.exec(shop)![1]!;
+    expect((await askJson(router, '10.96.20.20:7070')).code).toBe(0);
+    const { out } = await ask('pod:shop/debug', `${router}:30080`);
+    expect(out).toMatch(/service {4}shop\/web, port http \(NodePort/);
+    expect((await ask('198.51.100.7:40000', `${router}:30080`)).out).toContain(`there is no frontend ${router}:30080`);
+  });
+
   it('names the zone that no endpoint is hinted for', async () => {
     const objects = `apiVersion: v1
 kind: Node

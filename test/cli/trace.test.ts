@@ -80,6 +80,10 @@ describe('lbtwin trace', () => {
     expect(random.out).toMatch(/ +10\.244\.2\.\d+:8443 +shop\/web-\S+ +on worker-a2 +sees 192\.168\.10\.11:40000\n/);
     expect(random.out).toMatch(/the way there, of the first candidate\n/);
     expect(out).not.toContain('of the first candidate');
+    const one = ['--from', 'node:worker-a1', '--to', '10.96.20.70:25/TCP', '--set', 'kubeProxyReplacement=true'];
+    expect((await runCli(['trace', ...SHOP, ...one])).out).not.toContain('of the first candidate');
+    const dns = ['--from', 'pod:shop/debug', '--to', '192.168.10.11:8125/UDP'];
+    expect((await runCli(['trace', ...SHOP, ...dns])).out).not.toContain('of the first candidate');
   });
 
   it('a port that no frontend of a load balancer address has: the loop is explained and shown once', async () => {
