@@ -155,6 +155,19 @@ export const TRAPS: readonly ConfigCheck[] = [
     hint: 'none, portmap, flannel or aws-cni; generic-veth needs cni.chainingTarget',
   },
   {
+    code: 'protocols-not-told-apart',
+    severity: 'warning',
+    options: ['loadBalancer.protocolDifferentiation.enabled'],
+    rule: 'Without protocol differentiation the programs look services up without their protocol; 1.18 writes them with it all the same.',
+    message: ({ config: { profile, protocolDifferentiation } }) =>
+      protocolDifferentiation
+        ? undefined
+        : profile === '1.18'
+          ? 'the table based control plane writes every service under its protocol, and the programs look for it under none: they find no service'
+          : 'not modelled for 1.17: its control plane writes services without their protocol then, lbtwin writes it and so finds none of them',
+    hint: 'loadBalancer.protocolDifferentiation.enabled=true, which is the default',
+  },
+  {
     code: 'control-plane-of-profile',
     severity: 'warning',
     options: ['loadBalancer.experimental'],

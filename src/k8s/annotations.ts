@@ -26,6 +26,10 @@ export const Annotation = {
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 export const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 
+/** Whether the watches see an object with these labels (`k8s-service-proxy-name`): without a name those that have no such label at all. */
+export const isForProxy = (labels: Labels, proxyName: string): boolean =>
+  labels[PROXY_NAME_LABEL] === (proxyName === '' ? undefined : proxyName);
+
 /** Kinds of frontends that the type annotation can single out. */
 export type ExposedType = 'ClusterIP' | 'NodePort' | 'LoadBalancer';
 

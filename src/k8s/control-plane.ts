@@ -4,7 +4,7 @@ import { LbMaps } from '../lb/maps.ts';
 import { checkTableSize } from '../maglev/sizes.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { U64 } from '../net/u64.ts';
-import { isExposedOn, PROXY_NAME_LABEL, warnOfAnnotations } from './annotations.ts';
+import { isExposedOn, isForProxy, warnOfAnnotations } from './annotations.ts';
 import { type ChangeReport, emptyReport, type InputReport } from './change-report.ts';
 import { ClusterServices } from './cluster-services.ts';
 import { EnvoyRedirects } from './envoy-redirects.ts';
@@ -337,7 +337,9 @@ export class ControlPlane {
       case 'Service':
         return this.#setService(object, 'k8s');
       case 'EndpointSlice':
-        return this.#slices.upsert(this.#tables, object);
+        return isForProxy(object.labels, this.options.serviceProxyName)
+          ? this.#slices.upsert(this.#tables, object)
+          : this.#slices.remove(this.#tables, nameOf(object));
       case 'Pod':
         return this.#setPod(object);
       case 'CiliumLocalRedirectPolicy':
@@ -373,7 +375,7 @@ export class ControlPlane {
   #setService(object: ServiceObject, source: Source): void {
     const name = nameOf(object);
     const fromFile = source === 'api';
-    const seen = fromFile || (object.labels[PROXY_NAME_LABEL] ?? '') === this.options.serviceProxyName;
+    const seen = fromFile || isForProxy(object.labels, this.options.serviceProxyName);
     if (!seen || (!fromFile && !isExposedOn(object, this.#node.labels))) {
       this.#tables.deleteService(name);
       return;

@@ -199,6 +199,15 @@ describe('what the agent refuses', () => {
     expect(of({ routingMode: 'native' }).findings[0]).toMatchObject({ by: 'agent', code: 'native-routing-needs-cidr' });
   });
 
+  it('without protocol differentiation no service is found', () => {
+    const values = { loadBalancer: { protocolDifferentiation: { enabled: false } } };
+    expect(codes(values)).toContain('protocols-not-told-apart');
+    expect(codes(values, { profile: '1.17' })).toContain('protocols-not-told-apart');
+    expect(codes({ loadBalancer: { protocolDifferentiation: { enabled: true } } })).not.toContain(
+      'protocols-not-told-apart',
+    );
+  });
+
   it('every check has a code of its own and names its options', () => {
     expect(new Set(CHECKS.map(({ code }) => code)).size).toBe(CHECKS.length);
     expect(CHECKS.every(({ options, rule }) => options.length > 0 && rule.endsWith('.'))).toBe(true);

@@ -193,6 +193,14 @@ describe('frontends', () => {
     expect(plane([service({ labels })]).services).toEqual([]);
     expect(plane([service({ labels })], { serviceProxyName: 'other' }).services.length).toBe(1);
     expect(plane([service()], { serviceProxyName: 'other' }).services).toEqual([]);
+    // Without a name it is the label that counts, not its value.
+    expect(plane([service({ labels: { 'service.kubernetes.io/service-proxy-name': '' } })]).services).toEqual([]);
+    const slices = [slice(['10.20.0.1'], { labels })];
+    expect(plane(slices).backends).toEqual([]);
+    expect(plane(slices, { serviceProxyName: 'other' }).backends.length).toBe(1);
+    const made = plane([service(), slice(['10.20.0.1'])]);
+    made.apply(slices);
+    expect(made.backends).toEqual([]);
   });
 
   it('is only ClusterIP without kube-proxy replacement', () => {

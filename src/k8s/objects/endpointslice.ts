@@ -36,6 +36,7 @@ export interface EndpointSliceObject {
   readonly kind: 'EndpointSlice';
   readonly namespace: string;
   readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
   /** Name of the Service in the same namespace; `''` when the slice belongs to none. */
   readonly service: string;
   readonly ports: readonly SlicePort[];
@@ -110,7 +111,7 @@ export function readEndpointSlice(raw: Raw, warnings: Warning[]): EndpointSliceO
       });
     });
   }
-  return { kind: 'EndpointSlice', namespace, name, service, ports, endpoints };
+  return { kind: 'EndpointSlice', namespace, name, labels, service, ports, endpoints };
 }
 
 /** The node in the form that discovery.k8s.io/v1beta1 had. */
