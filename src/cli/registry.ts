@@ -64,6 +64,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "a node's load-balancing maps, as `cilium-dbg bpf lb list`",
     load: () => import('./commands/bpf-lb-list.ts'),
   },
+  'bpf lb check': {
+    group: 'Compare and check',
+    summary: "a node's live `bpf lb list` against the objects: stale and missing entries",
+    load: () => import('./commands/bpf-lb-check.ts'),
+  },
   'bpf lb maglev get': {
     group: "Show, in the agent's formats",
     summary: 'the Maglev table of one service, in full or in short',
