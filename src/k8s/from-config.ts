@@ -27,6 +27,7 @@ export function controlPlaneInit(config: DatapathConfig): ControlPlaneInit {
     serviceProxyName: config.serviceProxyName,
     clusterName: config.clusterName,
     sourceRangeAllTypes: config.sourceRangeAllTypes,
+    fixedZoneMapping: config.fixedZoneMapping,
     sessionAffinity: config.sessionAffinity,
     sourceRangeCheck: config.sourceRangeCheck,
     internalTrafficPolicy: config.internalTrafficPolicy,

@@ -51,6 +51,8 @@ export interface ControlPlaneOptions {
   readonly netnsCookie: boolean;
   /** `bpf-lb-source-range-all-types`, read by profile 1.17 alone. */
   readonly sourceRangeAllTypes: boolean;
+  /** `fixed-zone-mapping`: numbers of zones, 1..255, as backend entries have them; 0 for a zone without one. */
+  readonly fixedZoneMapping: Readonly<Record<string, number>>;
   /** `enable-session-affinity`: otherwise only the flag tells of an affinity. */
   readonly sessionAffinity: boolean;
   /** `enable-svc-source-range-check`: otherwise no ranges are written. */
@@ -95,6 +97,7 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   clusterName: 'default',
   netnsCookie: true,
   sourceRangeAllTypes: false,
+  fixedZoneMapping: {},
   sessionAffinity: true,
   sourceRangeCheck: true,
   internalTrafficPolicy: true,

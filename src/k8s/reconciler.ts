@@ -285,10 +285,12 @@ export class Reconciler {
     const value = { union: 0, count: 0, revNatIndex: id, flags, qcount: 0 };
     const bare = differs(this.#options.profile, 'slots-by-id');
     const active = slots.backends.length - slots.qcount;
-    this.#hold(target, slots.backends, ({ backend, state }, slot) => {
+    const { fixedZoneMapping } = this.#options;
+    this.#hold(target, slots.backends, ({ backend, state, zone: name }, slot) => {
       if (backend.writtenRevision < backend.revision) {
         const { address, port, protocol } = backend;
-        writer.setBackend(backend.id, { address, port, protocol, state, clusterId: 0, zone: 0 });
+        const zone = name === '' ? 0 : (fixedZoneMapping[name] ?? 0);
+        writer.setBackend(backend.id, { address, port, protocol, state, clusterId: 0, zone });
         backend.writtenRevision = backend.revision;
       }
       if (slot > target.slots) target.slots = slot;

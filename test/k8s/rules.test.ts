@@ -443,6 +443,14 @@ describe('options that leave entries out', () => {
   });
 });
 
+it('backend entries have the numbers of their zones', () => {
+  const objects = [service(), slice([endpoint('10.20.0.1', { zone: 'a' }), endpoint('10.20.0.2', { zone: 'b' })])];
+  const zonesOf = (init: ControlPlaneInit): number[] =>
+    [...plane(objects, init).maps.v4.backends.entries()].map(([, { zone }]) => zone);
+  expect(zonesOf({})).toEqual([0, 0]);
+  expect(zonesOf({ fixedZoneMapping: { a: 7 } })).toEqual([7, 0]);
+});
+
 describe('a restart', () => {
   /** A new agent on maps in which the last of some backends stands behind COUNT. */
   const successor = (addresses: readonly string[]): ControlPlane => {
