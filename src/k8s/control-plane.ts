@@ -425,6 +425,10 @@ export class ControlPlane {
       },
       (writer) => this.#skip.reconcile(this.#redirects.skipRedirects(), writer),
     );
+    for (const { policy, conflict } of this.#redirects.takeConflicts()) {
+      const { kind, namespace, name } = policy;
+      this.#conflict({ kind, namespace, name }, conflict);
+    }
     return { ...this.#report, ...changes };
   }
 }

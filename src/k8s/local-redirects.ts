@@ -22,6 +22,8 @@ interface PolicyRecord {
   backends: readonly Instance[];
   /** Addresses that another service has (address matchers). */
   conflict: AddressConflict | undefined;
+  /** Address of the conflict that was told. */
+  told: string;
 }
 
 /** CiliumLocalRedirectPolicies of this node (docs/control-plane.md, "Local redirect policies"). */
@@ -41,11 +43,15 @@ export class LocalRedirects {
     return [...this.#policies.values()].map(({ policy }) => policy).sort((a, b) => compareText(nameOf(a), nameOf(b)));
   }
 
-  /** Service frontends that a policy redirects, or those it made. */
-  get conflicts(): readonly { readonly policy: LocalRedirectPolicyObject; readonly conflict: AddressConflict }[] {
-    return [...this.#policies.values()].flatMap(({ policy, conflict }) =>
-      conflict === undefined ? [] : [{ policy, conflict }],
-    );
+  /** Conflicts of policies that came up since the last call: addresses that another service has. */
+  takeConflicts(): { readonly policy: LocalRedirectPolicyObject; readonly conflict: AddressConflict }[] {
+    const found: { policy: LocalRedirectPolicyObject; conflict: AddressConflict }[] = [];
+    for (const record of this.#policies.values()) {
+      const { policy, conflict } = record;
+      if (conflict !== undefined && conflict.address !== record.told) found.push({ policy, conflict });
+      record.told = conflict?.address ?? '';
+    }
+    return found;
   }
 
   setPod(name: string, pod: PodObject | undefined): void {
@@ -74,6 +80,7 @@ export class LocalRedirects {
       target: `${name}:local-redirect`,
       backends: old?.backends ?? EMPTY_LIST,
       conflict: undefined,
+      told: '',
     });
   }
 
@@ -88,9 +95,10 @@ export class LocalRedirects {
 
   #refresh(record: PolicyRecord): void {
     const { policy, target } = record;
-    const frontends = policy.address === undefined ? [] : addressFrontends(policy);
-    record.conflict = this.#tables.conflictOf(target, frontends);
-    if (record.conflict !== undefined) return;
+    const asked = policy.address === undefined ? [] : addressFrontends(policy);
+    record.conflict = this.#tables.conflictOf(target, asked);
+    const isFree = (spec: FrontendSpec): boolean => this.#tables.conflictOf(target, [spec]) === undefined;
+    const frontends = record.conflict === undefined ? asked : asked.filter(isFree);
     const entry = this.#tables.entry(target);
     if (entry?.service === undefined || !sameFrontends(entry.frontends, frontends)) {
       this.#tables.upsertService(syntheticService(target), frontends);
@@ -131,9 +139,8 @@ export class LocalRedirects {
         for (const port of pod.ports) {
           if (port.init || (byName && !names.has(port.name.toLowerCase()))) continue;
           const at = new ScopedAddress(address, port.containerPort, port.protocol, Scope.EXTERNAL);
-          const known = specs.get(at.key);
-          const portNames = port.name === '' ? EMPTY_LIST : [port.name];
-          specs.set(at.key, podInstance(at, known === undefined ? portNames : [...known.portNames, ...portNames], 0));
+          // Of several ports with one number the last one gives the name.
+          specs.set(at.key, podInstance(at, port.name === '' ? EMPTY_LIST : [port.name], 0));
         }
       }
     }
@@ -143,6 +150,7 @@ export class LocalRedirects {
   /** Which pods skip which redirected frontends, in the order of the pods' names. */
   skipRedirects(): SkipRedirects[] {
     const byPod = new Map<string, ScopedAddress[]>();
+    if (!this.#options.netnsCookie) return [];
     for (const { policy, target } of this.#policies.values()) {
       if (!policy.skipRedirectFromBackend) continue;
       const entry = this.#tables.entry(target);

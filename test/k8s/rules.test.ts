@@ -501,21 +501,79 @@ describe('a restart', () => {
   });
 });
 
+const redirectPolicy = (
+  redirectFrontend: object,
+  toPorts: readonly object[] = [{ port: '8080', protocol: 'TCP' }],
+): object => ({
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumLocalRedirectPolicy',
+  metadata: { name: 'local', namespace: 'shop' },
+  spec: { redirectFrontend, redirectBackend: { localEndpointSelector: { matchLabels: { app: 'cache' } }, toPorts } },
+});
+
+describe('local redirect policies', () => {
+  const dns = [
+    { name: 'dns', port: '53', protocol: 'UDP' },
+    { name: 'dns-tcp', port: '53', protocol: 'TCP' },
+  ];
+  const at = (ip: string): object => ({ addressMatcher: { ip, toPorts: dns } });
+  const cache = pod(
+    [
+      { name: 'dns', containerPort: 1053, protocol: 'UDP' },
+      { name: 'dns-tcp', containerPort: 1053, protocol: 'TCP' },
+    ],
+    { labels: { app: 'cache' } },
+  );
+
+  it.each<[string, object, object[]]>([
+    ['several frontend ports and an unnamed backend port', at('169.254.1.1'), [{ port: '1053', protocol: 'UDP' }]],
+    ['names that no port can have', at('169.254.1.1'), [{ name: 'a_b', port: '1053', protocol: 'UDP' }]],
+    [
+      'a frontend port and a first backend port of another protocol',
+      { addressMatcher: { ip: '169.254.1.1', toPorts: [dns[0]] } },
+      dns.toReversed(),
+    ],
+  ])('are refused with %s', (_, frontend, toPorts) => {
+    const made = new ControlPlane({ nodeName: 'worker-a', localRedirectPolicy: true });
+    expect(made.apply([redirectPolicy(frontend, toPorts)]).refused.length).toBe(1);
+  });
+
+  it('take the addresses that are free, and tell of the other ones once', () => {
+    const made = plane([service({ ports: [{ name: 'x', port: 53, protocol: 'TCP' }] }), cache], {
+      localRedirectPolicy: true,
+    });
+    const report = made.apply([redirectPolicy(at('10.96.0.1'), dns)]);
+    expect(report.conflicts).toEqual([
+      {
+        object: { kind: 'CiliumLocalRedirectPolicy', namespace: 'shop', name: 'local' },
+        address: '10.96.0.1:53/TCP',
+        owner: 'shop/web',
+      },
+    ]);
+    expect(backendsOf(made, '10.96.0.1:53/UDP')).toEqual(['10.20.9.9:1053/UDP']);
+    expect(made.retry().conflicts).toEqual([]);
+    made.remove([{ kind: 'Service', namespace: 'shop', name: 'web' }]);
+    expect(backendsOf(made, '10.96.0.1:53/TCP')).toEqual(['10.20.9.9:1053/TCP']);
+  });
+
+  it('know a port that a pod names twice by the last name', () => {
+    const twice = pod(
+      [
+        { name: 'a', containerPort: 1053, protocol: 'UDP' },
+        { name: 'b', containerPort: 1053, protocol: 'UDP' },
+      ],
+      { labels: { app: 'cache' } },
+    );
+    const policy = redirectPolicy({ addressMatcher: { ip: '169.254.1.1', toPorts: [dns[0]] } }, [dns[0]!]);
+    const made = plane([twice, policy], { localRedirectPolicy: true });
+    expect(made.backends.map(({ first }) => first!.portNames)).toEqual([['b']]);
+  });
+});
+
 describe('a redirected frontend', () => {
   it('stays redirected when its port gets another name', () => {
     const ports = (name: string): { ports: object[] } => ({ ports: [{ name, port: 80, protocol: 'TCP' }] });
-    const policy = {
-      apiVersion: 'cilium.io/v2',
-      kind: 'CiliumLocalRedirectPolicy',
-      metadata: { name: 'local', namespace: 'shop' },
-      spec: {
-        redirectFrontend: { serviceMatcher: { serviceName: 'web', namespace: 'shop' } },
-        redirectBackend: {
-          localEndpointSelector: { matchLabels: { app: 'cache' } },
-          toPorts: [{ port: '8080', protocol: 'TCP' }],
-        },
-      },
-    };
+    const policy = redirectPolicy({ serviceMatcher: { serviceName: 'web', namespace: 'shop' } });
     const cache = pod([{ name: 'b', containerPort: 8080, protocol: 'TCP' }], { labels: { app: 'cache' } });
     const made = plane([service(ports('b')), slice([], {}), policy, cache], { localRedirectPolicy: true });
     made.apply([slice(['10.20.0.7'], { ports: [{ name: 'b', port: 8080, protocol: 'TCP' }] })]);

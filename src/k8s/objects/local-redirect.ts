@@ -39,20 +39,23 @@ function readPorts(parent: Raw): readonly RedirectPort[] {
   return ports;
 }
 
-/** Single ports must agree in protocol, several must all have names. */
+/** A name of a port as IANA has them: up to 15 letters, digits and single inner dashes, a letter among them. */
+const PORT_NAME = /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/;
+
+/**
+ * One frontend port and the first backend port must agree in protocol. Where there are several frontend ports all ports need names, where
+ * there are several backend ports those do.
+ */
 function check(frontendPorts: readonly RedirectPort[], backendPorts: readonly RedirectPort[]): void {
-  if (frontendPorts.length > 1 || backendPorts.length > 1) {
-    const unnamed = (ports: readonly RedirectPort[]): boolean =>
-      ports.length > 1 && ports.some(({ name }) => name === '');
-    if (unnamed(frontendPorts)) throw invalid(undefined, 'a name for each of several ports', 'redirectFrontend');
-    if (unnamed(backendPorts))
-      throw invalid(undefined, 'a name for each of several ports', 'redirectBackend', 'toPorts');
+  const several = frontendPorts.length > 1;
+  const unnamed = (ports: readonly RedirectPort[]): boolean => ports.some(({ name }) => !PORT_NAME.test(name));
+  if (several && unnamed(frontendPorts))
+    throw invalid(undefined, 'a name for each of several ports', 'redirectFrontend');
+  if ((several || backendPorts.length > 1) && unnamed(backendPorts)) {
+    throw invalid(undefined, 'a name for each port, since there are several', 'redirectBackend', 'toPorts');
   }
-  if (
-    frontendPorts.length === 1 &&
-    backendPorts.length === 1 &&
-    frontendPorts[0]!.protocol !== backendPorts[0]!.protocol
-  ) {
+  const [frontend, backend] = [frontendPorts[0], backendPorts[0]];
+  if (frontendPorts.length === 1 && backend !== undefined && frontend!.protocol !== backend.protocol) {
     throw invalid(undefined, "the frontend port's protocol", 'redirectBackend', 'toPorts', 0, 'protocol');
   }
 }
