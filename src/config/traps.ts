@@ -177,7 +177,7 @@ export const TRAPS: readonly ConfigCheck[] = [
         tableControlPlane !== (profile === '1.18'),
         `this asks for the ${tableControlPlane ? 'table based' : 'legacy'} control plane, which lbtwin does not model for ${profile}: answers are those of the other one`,
       ),
-    hint: 'the profile whose control plane it is',
+    hint: '--profile 1.17 has the legacy one, --profile 1.18 the table based one',
   },
   {
     code: 'legacy-host-routing',
