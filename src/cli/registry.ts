@@ -94,6 +94,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'what the objects imply that their owner should know',
     load: () => import('./commands/lint.ts'),
   },
+  'bpf lb usage': {
+    group: 'Plan and measure',
+    summary: "what objects take of a node's load-balancing maps and service ids",
+    load: () => import('./commands/bpf-lb-usage.ts'),
+  },
   'snat plan': {
     group: 'Plan and measure',
     summary: 'how many flows to one destination a node can translate',

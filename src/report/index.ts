@@ -12,6 +12,7 @@ export {
 } from './agent/lb-maps.ts';
 export { frontendsOfListing, type LiveFrontend, readLbList } from './agent/read-lb-list.ts';
 export { readNatList } from './agent/read-nat-list.ts';
+export { type LbUsage, lbUsage, type MapUsage, type ServiceCost } from './lb-usage.ts';
 export { type FrontendDrift, type LbDrift, lbDrift } from './lb-drift.ts';
 export { alignColumns } from './agent/tabwriter.ts';
 export { listServices } from './agent/listed-services.ts';
