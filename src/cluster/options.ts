@@ -50,6 +50,8 @@ export function datapathOptions(config: DatapathConfig, mtu: number, defects: Pa
     ipv4Fragments: config.fragmentTracking,
     ipv6Fragments: config.fragmentTracking,
     bpfMasquerade: config.bpfMasquerade && (config.ipv4Masquerade || config.ipv6Masquerade),
+    ipv4Masquerade: config.ipv4Masquerade,
+    ipv6Masquerade: config.ipv6Masquerade,
     nativeRouting4: cidrOrNone(config.ipv4NativeRoutingCIDR),
     nativeRouting6: cidrOrNone(config.ipv6NativeRoutingCIDR),
     sctp: config.sctp,

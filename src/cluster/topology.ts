@@ -68,7 +68,8 @@ interface NodeDraft {
   addresses: IpAddress[];
   external: IpAddress[];
   routers: IpAddress[];
-  podCidrs: Cidr[];
+  /** As CiliumNode has them, and as Node does: what Cilium allocates from, and what counts only where no CiliumNode says so. */
+  podCidrs: { cilium: Cidr[]; kubernetes: Cidr[] };
 }
 
 /**
@@ -118,7 +119,13 @@ function missingPods(
 }
 
 function draftOf(drafts: Map<string, NodeDraft>, name: string): NodeDraft {
-  const draft = drafts.get(name) ?? { labels: {}, addresses: [], external: [], routers: [], podCidrs: [] };
+  const draft = drafts.get(name) ?? {
+    labels: {},
+    addresses: [],
+    external: [],
+    routers: [],
+    podCidrs: { cilium: [], kubernetes: [] },
+  };
   drafts.set(name, draft);
   return draft;
 }
@@ -143,8 +150,7 @@ function readNode(object: RawObject, draft: NodeDraft): void {
   const cidrs = cilium ? recordOf(spec, 'ipam')['podCIDRs'] : (spec['podCIDRs'] ?? [spec['podCIDR']]);
   for (const text of Array.isArray(cidrs) ? cidrs : []) {
     const cidr = tryParseCidr(text as string);
-    // CiliumNode says what Cilium allocates from; a Node's CIDR counts only without it.
-    if (cidr !== undefined) draft.podCidrs.push(cidr);
+    if (cidr !== undefined) draft.podCidrs[cilium ? 'cilium' : 'kubernetes'].push(cidr);
   }
   if (!cilium) draft.labels = labelsOf(object);
 }
@@ -161,7 +167,9 @@ function finishNodes(drafts: Map<string, NodeDraft>, assumptions: string[]): Map
         addresses.push({ family: 4, words: [(0xc6120001 + index) >>> 0] });
         without.push(name);
       }
-      const unique = new Map(draft.podCidrs.map((cidr) => [`${formatAddress(cidr.address)}/${cidr.bits}`, cidr]));
+      const { cilium, kubernetes } = draft.podCidrs;
+      const podCidrs = cilium.length > 0 ? cilium : kubernetes;
+      const unique = new Map(podCidrs.map((cidr) => [`${formatAddress(cidr.address)}/${cidr.bits}`, cidr]));
       nodes.set(name, {
         name,
         index,

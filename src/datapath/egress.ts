@@ -29,7 +29,7 @@ export function egress(f: NodeFamily, ctx: HookContext): number {
   const { options } = f.node;
   const replied = translatePodReply(f, ctx);
   if (replied !== NOT_A_REPLY) return replied;
-  if (options.mode === 'dsr' && !options.bpfMasquerade) return Act.OK;
+  if (options.mode === 'dsr' && !f.bpfMasquerade) return Act.OK;
   return forwardOwn(f, ctx);
 }
 
@@ -151,7 +151,7 @@ function needsNat(f: NodeFamily, ctx: HookContext): number {
   const conflicts =
     facts.fromNode && isServiceProtocol(f, headers.protocol) && options.directRoutingIfindex === ctx.ifindex;
   if (!conflicts) {
-    if (!options.bpfMasquerade) return 0;
+    if (!f.bpfMasquerade) return 0;
     const failure = facts.fromNode ? 0 : gatherFacts(f, ctx);
     if (failure < 0) return failure;
   }

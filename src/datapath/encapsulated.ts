@@ -33,7 +33,7 @@ export function encapsulatedRequest(f: NodeFamily, ctx: HookContext): number | u
   }
   if (extracted === -DropReason.UNKNOWN_L4) return Act.OK;
   if (extracted === -DropReason.UNSUPP_SERVICE_PROTO) {
-    if (!options.bpfMasquerade) return Act.OK;
+    if (!f.bpfMasquerade) return Act.OK;
   } else if (extracted !== 0) return extracted;
   // From here on it is about the outer packet again.
   const outer = extractTuple(packet, headers, tuple, options.sctp, f.fragments);

@@ -30,6 +30,8 @@ export class NodeFamily {
   /** Whether the XDP program looks into requests that come encapsulated: where all DSR goes by Geneve. */
   readonly looksInside: boolean;
   readonly fragments: FragmentPorts;
+  /** Pods' packets to the outside get the node's address here. */
+  readonly bpfMasquerade: boolean;
   /** Whether fragments are tracked. */
   readonly tracksFragments: boolean;
   /** The direct-routing address, which SNAT uses; zero if the node has none. */
@@ -66,6 +68,7 @@ export class NodeFamily {
     this.nat = nat;
     this.packetNat = new PacketNat(nat, options.defects, options.sctp);
     this.looksInside = family === 4 && options.mode === 'dsr' && options.dsrDispatch === 'geneve';
+    this.bpfMasquerade = options.bpfMasquerade && (family === 4 ? options.ipv4Masquerade : options.ipv6Masquerade);
     this.tracksFragments = family === 4 ? options.ipv4Fragments : options.ipv6Fragments;
     this.fragments = this.tracksFragments ? new FragmentTracking(this.tables.fragments) : NO_FRAGMENTS;
     this.nodeAddress = wordsOrZero(family, family === 4 ? addresses.ipv4 : addresses.ipv6);

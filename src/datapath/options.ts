@@ -33,8 +33,11 @@ export interface DatapathOptions {
   /** Fragment tracking (`enable-ipv4-fragment-tracking`, `-ipv6-`). */
   readonly ipv4Fragments: boolean;
   readonly ipv6Fragments: boolean;
-  /** `enable-bpf-masquerade` with `enable-ipv4-masquerade` (`-ipv6-`). */
+  /** `enable-bpf-masquerade`, for the families of the next two. */
   readonly bpfMasquerade: boolean;
+  /** `enable-ipv4-masquerade`, `-ipv6-`. */
+  readonly ipv4Masquerade: boolean;
+  readonly ipv6Masquerade: boolean;
   /** Destinations that are not masqueraded (`ipv4-native-routing-cidr`, `-ipv6-`); by default the node's pod CIDRs. */
   readonly nativeRouting4: Cidr | undefined;
   readonly nativeRouting6: Cidr | undefined;
@@ -109,6 +112,8 @@ export const DEFAULT_DATAPATH_OPTIONS: DatapathOptions = {
   ipv4Fragments: true,
   ipv6Fragments: true,
   bpfMasquerade: false,
+  ipv4Masquerade: true,
+  ipv6Masquerade: true,
   nativeRouting4: undefined,
   nativeRouting6: undefined,
   sctp: false,

@@ -11,7 +11,10 @@ export interface KnownNode {
   zone: string;
   /** Canonical texts; only addresses of the host itself. */
   readonly addresses: string[];
-  readonly podCidrs: Cidr[];
+  /** Those of CiliumNode, which Cilium allocates from; those of Node where there are none. */
+  podCidrs: readonly Cidr[];
+  /** They are CiliumNode's. */
+  ciliumCidrs: boolean;
 }
 
 /** Who has an address in the pod network. */
@@ -71,7 +74,7 @@ export class Inventory {
   #node(name: string): KnownNode {
     let node = this.nodes.get(name);
     if (node === undefined) {
-      node = { name, zone: '', addresses: [], podCidrs: [] };
+      node = { name, zone: '', addresses: [], podCidrs: [], ciliumCidrs: false };
       this.nodes.set(name, node);
     }
     return node;
@@ -89,14 +92,14 @@ export class Inventory {
     node.zone = text(record(object.metadata, 'labels'), ZONE_LABEL);
     each(record(object, 'status'), 'addresses', (entry) => this.#address(node, entry, 'address'));
     const spec = record(object, 'spec');
-    this.#cidrs(node, spec['podCIDRs'] === undefined ? [text(spec, 'podCIDR')] : texts(spec, 'podCIDRs'));
+    this.#cidrs(node, spec['podCIDRs'] === undefined ? [text(spec, 'podCIDR')] : texts(spec, 'podCIDRs'), false);
   }
 
   #observeCiliumNode(object: RawObject): void {
     const node = this.#node(object.metadata.name);
     const spec = record(object, 'spec');
     each(spec, 'addresses', (entry) => this.#address(node, entry, 'ip'));
-    this.#cidrs(node, texts(record(spec, 'ipam'), 'podCIDRs'));
+    this.#cidrs(node, texts(record(spec, 'ipam'), 'podCIDRs'), true);
   }
 
   #address(node: KnownNode, entry: Raw, key: string): void {
@@ -112,8 +115,11 @@ export class Inventory {
     this.#nodeByAddress.set(canonical, node.name);
   }
 
-  #cidrs(node: KnownNode, list: readonly string[]): void {
-    for (const cidr of list.map(tryParseCidr)) if (cidr !== undefined) node.podCidrs.push(cidr);
+  #cidrs(node: KnownNode, list: readonly string[], cilium: boolean): void {
+    const cidrs = list.map(tryParseCidr).filter((cidr) => cidr !== undefined);
+    if (cidrs.length === 0 || (node.ciliumCidrs && !cilium)) return;
+    node.podCidrs = cidrs;
+    node.ciliumCidrs = cilium;
   }
 
   #observePod(object: RawObject): void {
