@@ -1,3 +1,4 @@
+import { isUsedKind } from '../k8s/raw.ts';
 import {
   type ConfigFinding,
   configDataOf,
@@ -160,13 +161,16 @@ class FileValidator {
       return;
     }
     const metadata = isObject(value['metadata']) ? value['metadata'] : {};
+    const [kind, apiVersion] = [String(value['kind']), value['apiVersion']];
+    const own = this.options.schemas?.has(kind) === true;
+    if (typeof apiVersion === 'string' && VALIDATED_KINDS.includes(kind) && !own && !isUsedKind(apiVersion, kind)) {
+      this.checked.push(`${kind} of ${apiVersion} (not validated)`);
+      return;
+    }
     if (value['kind'] === 'ConfigMap' && metadata['name'] === 'cilium-config') this.configMap(value, path, document);
-    else if (
-      VALIDATED_KINDS.includes(String(value['kind'])) ||
-      this.options.schemas?.has(String(value['kind'])) === true
-    ) {
+    else if (VALIDATED_KINDS.includes(kind) || own) {
       this.object(value, path, document);
-    } else this.checked.push(`${String(value['kind'])} (not validated)`);
+    } else this.checked.push(`${kind} (not validated)`);
   }
 
   private object(value: Json, at: ErrorPath, document: YamlDocument): void {

@@ -288,7 +288,8 @@ export function validateSchema(schema: Schema, value: unknown): SchemaError[] {
 
 /** Fields that the schema does not know: pruned by the API server, refused under strict field validation. */
 export function unknownFields(schema: Schema, value: unknown, path: ErrorPath = []): ErrorPath[] {
-  if (schema['x-kubernetes-preserve-unknown-fields'] === true) return [];
+  // What the schema names is looked at all the same.
+  const keepsOthers = schema['x-kubernetes-preserve-unknown-fields'] === true;
   if (Array.isArray(value)) {
     return value.flatMap((item, index) =>
       schema.items === undefined ? [] : unknownFields(schema.items, item, [...path, index]),
@@ -299,6 +300,6 @@ export function unknownFields(schema: Schema, value: unknown, path: ErrorPath = 
     const below = schema.properties?.[name] ?? schema.additionalProperties;
     if (typeof below === 'object') return unknownFields(below, value[name], [...path, name]);
     if (below === true) return [];
-    return schema.properties === undefined ? [] : [[...path, name]];
+    return schema.properties === undefined || keepsOthers ? [] : [[...path, name]];
   });
 }

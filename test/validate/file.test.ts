@@ -83,6 +83,50 @@ describe('validateFile', () => {
     expect(brief('a.yaml', '- 1\n')).toEqual(['1:1 error text not-an-object']);
   });
 
+  it('a kind of another API group is another kind', () => {
+    const knative = 'apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\nspec: {template: {}}\n';
+    const old = 'apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: web}\n';
+    const { findings, checked } = validateFile('k.yaml', `${knative}---\n${old}`);
+    expect(findings).toEqual([]);
+    expect(checked).toEqual([
+      'Service of serving.knative.dev/v1 (not validated)',
+      'NetworkPolicy of extensions/v1beta1 (not validated)',
+    ]);
+  });
+
+  it('unknown fields of Kubernetes kinds, where all fields are known', () => {
+    const told = (text: string): string[] => brief('s.yaml', text).filter((line) => line.includes('unknown-field'));
+    expect(
+      told(`apiVersion: v1
+kind: Service
+metadata: {name: web, lables: {a: b}, ownerReferences: [{uid: x}], managedFields: [{a: b}]}
+spec:
+  externalTrafficPolcy: Local
+  ports:
+  - {port: 80, targetport: 8080}
+status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}
+`),
+    ).toEqual([
+      '3:31 warning api-server unknown-field',
+      '5:25 warning api-server unknown-field',
+      '7:28 warning api-server unknown-field',
+    ]);
+    expect(
+      told(`apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p}
+spec: {podSelector: {}, ingres: []}
+`),
+    ).toEqual(['4:33 warning api-server unknown-field']);
+    expect(
+      told(`apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {whatever: 1, containers: [{name: c, image: x, ports: [{containerPort: 80, hostport: 80}]}]}
+`),
+    ).toEqual(['4:92 warning api-server unknown-field']);
+  });
+
   it('unknown fields are dropped, or refused with strict', () => {
     const text = POLICY.replace('65536', '80').replace(
       '  endpointSelector',

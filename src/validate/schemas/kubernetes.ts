@@ -2,12 +2,38 @@ import type { Schema } from '../schema.ts';
 import { anything, list, object, oneOf, text, texts, whole, yes } from './build.ts';
 
 /*
- * The fields of the Kubernetes kinds that decide what lbtwin answers, with the types of the published API. Fields beside them are
- * left alone: these kinds have far more than a schema here could keep up with.
+ * The fields of the Kubernetes kinds that decide what lbtwin answers, with the types of the published API. Services, EndpointSlices and
+ * NetworkPolicies are here whole, so that another field is an unknown one; of Nodes and Pods, which have far more than a schema here could
+ * keep up with, other fields are left alone.
  */
 
 const open: Schema = { 'x-kubernetes-preserve-unknown-fields': true };
-const metadata = object({ name: text, namespace: text, labels: texts, annotations: texts }, undefined, open);
+/** Of any type, and whatever is in it. */
+const unseen: Schema = { 'x-kubernetes-preserve-unknown-fields': true };
+const metadata = object({
+  name: text,
+  generateName: text,
+  namespace: text,
+  labels: texts,
+  annotations: texts,
+  ...Object.fromEntries(
+    [
+      'selfLink',
+      'uid',
+      'resourceVersion',
+      'generation',
+      'creationTimestamp',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'ownerReferences',
+      'finalizers',
+      'managedFields',
+    ].map((name) => [name, unseen]),
+  ),
+});
+/** A kind of which all fields are here. */
+const complete = (spec: Record<string, Schema>): Schema =>
+  object({ apiVersion: text, kind: text, metadata, spec: object(spec), status: unseen });
 const kind = (spec: Record<string, Schema>, more: Record<string, Schema> = {}): Schema =>
   object({ apiVersion: text, kind: text, metadata, spec: object(spec, undefined, open), ...more }, undefined, open);
 
@@ -20,7 +46,7 @@ const labelSelector = object({
 export const SERVICE_TYPES: readonly string[] = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 export const PROTOCOLS: readonly string[] = ['SCTP', 'TCP', 'UDP'];
 
-export const SERVICE: Schema = kind({
+export const SERVICE: Schema = complete({
   type: text,
   clusterIP: text,
   clusterIPs: list(text),
@@ -45,32 +71,25 @@ export const SERVICE: Schema = kind({
   ),
 });
 
-export const ENDPOINT_SLICE: Schema = object(
-  {
-    apiVersion: text,
-    kind: text,
-    metadata,
-    addressType: text,
-    endpoints: list(
-      object(
-        {
-          addresses: list(text),
-          conditions: object({ ready: yes, serving: yes, terminating: yes }),
-          hostname: text,
-          nodeName: text,
-          zone: text,
-          targetRef: anything,
-          hints: object({ forZones: list(object({ name: text })) }, undefined, open),
-        },
-        undefined,
-        open,
-      ),
-    ),
-    ports: list(object({ name: text, protocol: text, port: whole, appProtocol: text })),
-  },
-  undefined,
-  open,
-);
+export const ENDPOINT_SLICE: Schema = object({
+  apiVersion: text,
+  kind: text,
+  metadata,
+  addressType: text,
+  endpoints: list(
+    object({
+      addresses: list(text),
+      conditions: object({ ready: yes, serving: yes, terminating: yes }),
+      hostname: text,
+      nodeName: text,
+      zone: text,
+      targetRef: anything,
+      hints: object({ forZones: list(object({ name: text })), forNodes: list(object({ name: text })) }),
+      deprecatedTopology: unseen,
+    }),
+  ),
+  ports: list(object({ name: text, protocol: text, port: whole, appProtocol: text })),
+});
 
 export const NODE: Schema = kind(
   { podCIDR: text, podCIDRs: list(text), providerID: text, unschedulable: yes },
@@ -100,7 +119,7 @@ const peer = object({
 });
 const policyPorts = list(object({ port: intOrString, endPort: whole, protocol: text }));
 
-export const NETWORK_POLICY: Schema = kind({
+export const NETWORK_POLICY: Schema = complete({
   podSelector: labelSelector,
   policyTypes: list(text),
   ingress: list(object({ from: list(peer), ports: policyPorts })),
