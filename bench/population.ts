@@ -65,9 +65,23 @@ export class Population {
       this.run(flows);
     }
     this.#check(2 * flows);
+    this.#shuffle(random);
   }
 
-  /** Sends the next packets. Flows come one after another: as their keys are random, so are the places that are looked at. */
+  /** From here on packets come in another order than the entries were made in, which is that of the rows: every one is somewhere else. */
+  #shuffle(random: () => number): void {
+    const flows = this.#flows;
+    const words = this.#words;
+    for (let left = flows.length / words; left > 1; left--) {
+      const [a, b] = [(left - 1) * words, (random() % left) * words];
+      const last = flows.slice(a, a + words);
+      flows.copyWithin(a, b, b + words);
+      flows.set(last, b);
+    }
+    this.#next = 0;
+  }
+
+  /** Sends the next packets. */
   run(packets: number): number {
     const { source, destination, sport } = OFFSETS[this.#family];
     const words = this.#words >> 1;

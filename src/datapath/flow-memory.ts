@@ -22,8 +22,6 @@ import type { PodInterface } from './pod-family.ts';
 /** The programs whose flows are remembered; part of the key. Replies have programs of their own where DSR looks at them first. */
 export const Program = { XDP: 1, NETDEV: 2, POD: 3, XDP_REPLY: 4, NETDEV_REPLY: 5 } as const;
 
-const FIRST_FLOWS = 256;
-const MAX_FLOWS = 65_536;
 /** After so many flows learned over others or anew it is asked whether that pays; if not, so many packets pass without being asked about. */
 const TRIAL = 4096;
 const PAUSE = 65_536;
@@ -55,15 +53,16 @@ export class FlowMemory {
   readonly #key: Uint32Array;
   /** Interfaces of pods by record; part of the key. */
   #pods: (PodInterface | undefined)[] = [];
-  /** Where the record of the packet in hand is or comes. */
+  /** Where the record of the packet in hand is, or -1. */
   #at = -1;
+  /** Whether the packet in hand, if it is not known, can be learned: the key is its. */
+  #learns = false;
   /** The program that asked about the packet in hand; 0 if none did. */
   #asked = 0;
   /** Not 0 for addresses that known flows go to, by `foldAddress`, and for others of that number. */
   readonly #targets = new Uint8Array(TARGETS);
   #wasted = 0;
   #hitsBefore = 0;
-  #displaced = 0;
   #pause = 0;
 
   constructor(f: NodeFamily) {
@@ -87,7 +86,7 @@ export class FlowMemory {
   /** Nothing is watched and nothing was asked: at the beginning of a program. */
   idle(): void {
     this.log.active = false;
-    this.#at = -1;
+    this.#learns = false;
     this.#asked = 0;
   }
 
@@ -107,7 +106,7 @@ export class FlowMemory {
    */
   knows(ctx: HookContext, program: number, transfer: number = ctx.transfer): boolean {
     if (this.#asked !== program && this.#ask(ctx, program, transfer)) return true;
-    if (this.#at >= 0) {
+    if (this.#learns) {
       this.#headers.watch(ctx);
       this.log.begin();
     }
@@ -122,13 +121,12 @@ export class FlowMemory {
       return false;
     }
     if (!this.#enabled || ctx.trace !== undefined || !this.#readKey(ctx, program, transfer)) return false;
-    const records = this.#records;
-    if (records.size === 0) this.#resize(FIRST_FLOWS);
-    const at = records.place(this.#key);
+    this.#learns = true;
+    const at = this.#records.find(this.#key);
     this.#at = at;
     const headers = this.#headers;
     headers.lengthWord = ctx.packet.u32(ctx.headers.l3 + headers.lengthOffset);
-    return records.found && this.#isAsLearned(at, ctx.pod);
+    return at >= 0 && this.#isAsLearned(at, ctx.pod);
   }
 
   /** What the rest of the program would do with the packet that `knows` just said to know. */
@@ -148,7 +146,7 @@ export class FlowMemory {
   knowsFlow(ctx: HookContext, program: number, flow: FrameSpec, ttl: number): boolean {
     this.idle();
     const records = this.#records;
-    if (records.size === 0 || this.#pause > 0 || ctx.mark !== 0) return false;
+    if (this.#pause > 0 || ctx.mark !== 0) return false;
     const key = this.#key;
     const w = this.#w;
     const { sport = 0, dport = 0, sourceMac = ZERO_MAC, destinationMac = ZERO_MAC } = flow;
@@ -161,9 +159,8 @@ export class FlowMemory {
     key[2 * w + 4] = (ctx.transfer << 16) | (flow.protocol << 8) | program;
     key[2 * w + 5] = ctx.ifindex;
     this.#headers.ttl = ttl;
-    const at = records.place(key);
-    if (!records.found || records.words[at + FlowWord.ADDED] !== 0) return false;
-    if (!this.#isAsLearned(at, ctx.pod)) return false;
+    const at = records.find(key);
+    if (at < 0 || records.words[at + FlowWord.ADDED] !== 0 || !this.#isAsLearned(at, ctx.pod)) return false;
     this.#at = at;
     return true;
   }
@@ -217,18 +214,18 @@ export class FlowMemory {
 
   /** What the program, watched since `knows`, did with the packet. What comes behind it is not remembered. */
   learn(ctx: HookContext, act: number): void {
-    const at = this.#at;
     const { log } = this;
+    const learns = this.#learns;
     this.idle();
-    if (at < 0 || log.spoiled || act < 0 || !isPlain(ctx)) return;
+    if (!learns || log.spoiled || act < 0 || !isPlain(ctx)) return;
     const headers = this.#headers;
     const added = headers.added(ctx);
     if (added < 0) return;
     const outcome = packOutcome(ctx, act, log.count, headers.hops(ctx));
-    if (outcome < 0 || !this.#takes(at)) return;
+    if (outcome < 0) return;
+    const at = this.#place();
     const { words, route, uses, stride } = this.#records;
     const w = this.#w;
-    for (let i = 0; i < this.#key.length; i++) words[at + FlowWord.KEY + i] = this.#key[i]!;
     copyAddress(words, at + route, ctx.fibSource, 0, w);
     copyAddress(words, at + route + w, ctx.fibDestination, 0, w);
     for (let i = 0; i < log.count * USE_WORDS; i++) words[at + uses + i] = log.uses[i]!;
@@ -273,7 +270,7 @@ export class FlowMemory {
 
   #isAsLearned(at: number, pod: PodInterface | undefined): boolean {
     const { words, uses, stride, inserted } = this.#records;
-    if (words[at + FlowWord.CHANGES] !== this.#changes()) return false;
+    if (words[at + FlowWord.OUTCOME] === 0 || words[at + FlowWord.CHANGES] !== this.#changes()) return false;
     if (pod !== undefined && this.#pods[at / stride] !== pod) return false;
     // A pod's packet may pass two hops of the node: its own, and one back to a proxy.
     if (this.#headers.ttl <= ttlOf(words[at + FlowWord.OUTCOME]!)) return false;
@@ -322,21 +319,11 @@ export class FlowMemory {
     }
   }
 
-  /** Whether a flow may have a place: what else is there gives way, and if that happens too often there will be more room. */
-  #takes(at: number): boolean {
-    const records = this.#records;
-    if (records.isFree(at)) return true;
-    if (++this.#wasted === TRIAL) this.#judge();
-    const { size } = records;
-    if (records.found || ++this.#displaced < size / 4 || size === MAX_FLOWS) return true;
-    this.#resize(4 * size);
-    return false;
-  }
-
-  #resize(size: number): void {
-    this.#records.resize(size);
-    this.#pods = [];
-    this.#displaced = 0;
+  /** Where what was learned goes. If too much goes over others or is learned anew it is asked whether that pays. */
+  #place(): number {
+    const at = this.#at;
+    if ((at >= 0 || this.#records.isFull) && ++this.#wasted === TRIAL) this.#judge();
+    return at >= 0 ? at : this.#records.add(this.#key);
   }
 
   #judge(): void {

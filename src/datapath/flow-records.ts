@@ -7,7 +7,7 @@ import type { HookContext } from './context.ts';
 export const FlowWord = {
   /** The stamp of all maps when the flow was learned. */
   CHANGES: 0,
-  /** See `packOutcome`; 0 in a record that is free. */
+  /** See `packOutcome`; 0 if nothing is known. */
   OUTCOME: 1,
   MARK: 2,
   REDIRECT_IFINDEX: 3,
@@ -15,9 +15,11 @@ export const FlowWord = {
   /** Changes of the sums under the IPv4 header's checksum and the L4 checksum. */
   L3_CHANGE: 5,
   L4_CHANGE: 6,
+  /** The next record with the same hash: its row plus 1, or 0. */
+  NEXT: 7,
   /** Bytes added: inserted behind the IP base header, or pushed before it (`isPushed`). */
-  ADDED: 7,
-  KEY: 8,
+  ADDED: 8,
+  KEY: 9,
 } as const;
 
 /** Words that are inserted at most: a DSR extension header of IPv6. */
@@ -84,16 +86,18 @@ export interface TranslatedFlow {
 }
 
 const CACHE_LINE = 16;
+const FIRST_ROWS = 256;
+/** As many flows as conntrack has room for by default, at two entries each. */
+const MAX_ROWS = 262_144;
 
 /**
- * Records of flows by key, each in consecutive words of one array, beginning with a cache line of its own. A key has two places; what is in
- * both when a third comes gives way.
+ * Records of flows by key, each in consecutive words of one array, beginning with a cache line of its own. They lie close together, in the order
+ * in which they came: strewn over a hash table they would need twice the pages. Those of one hash are a chain. When there is no more room the
+ * oldest gives way.
  */
 export class FlowRecords {
-  /** All records. Replaced by `resize`. */
+  /** All records. Replaced by `add` as they become more. */
   words: Uint32Array = new Uint32Array(0);
-  /** Places for records, a power of two; 0 to begin with. */
-  size = 0;
   readonly keyWords: number;
   readonly stride: number;
   // Where things are in a record.
@@ -102,12 +106,17 @@ export class FlowRecords {
   readonly uses: number;
   /** The word of the IP header that has the length, what becomes of it, and what is inserted (of what is pushed: the half word of the TTL). */
   readonly inserted: number;
-  /** Whether the last `place` was the key's own. */
-  found = false;
-  #turn = 0;
+  /** First row of each chain plus 1, or 0; as many chains as rows, a power of two. */
+  #heads: Uint32Array = new Uint32Array(1);
+  #rows = 0;
+  #capacity = 0;
+  readonly #maxRows: number = 0;
+  /** The row that gives way next. */
+  #oldest = 0;
 
-  /** @param w words per address; @param keyWords words of a key, of which the first `changing` become others */
-  constructor(w: number, keyWords: number, changing: number) {
+  /** @param w words per address; @param keyWords words of a key, of which the first `changing` become others; @param maxRows a power of two */
+  constructor(w: number, keyWords: number, changing: number, maxRows: number = MAX_ROWS) {
+    this.#maxRows = maxRows;
     this.keyWords = keyWords;
     this.after = FlowWord.KEY + keyWords;
     this.route = this.after + changing;
@@ -116,31 +125,76 @@ export class FlowRecords {
     this.stride = Math.ceil((this.inserted + 2 + MAX_INSERTED) / CACHE_LINE) * CACHE_LINE;
   }
 
-  /** Where the record of a key begins, or where it is to be put (`found`). */
-  place(key: Uint32Array): number {
-    const first = (hashWords(key, 0, this.keyWords) & (this.size - 2)) * this.stride;
-    const second = first + this.stride;
-    this.found = true;
-    if (this.#holds(first, key)) return first;
-    if (this.#holds(second, key)) return second;
-    this.found = false;
-    if (this.isFree(first)) return first;
-    return this.isFree(second) || (this.#turn++ & 1) === 0 ? second : first;
+  /** True if a new record takes the place of another. */
+  get isFull(): boolean {
+    return this.#rows === this.#maxRows;
   }
 
-  isFree(at: number): boolean {
-    return this.words[at + FlowWord.OUTCOME] === 0;
+  /** Where the record of a key begins, or -1. */
+  find(key: Uint32Array): number {
+    const { words, stride, keyWords } = this;
+    const heads = this.#heads;
+    let row = heads[hashWords(key, 0, keyWords) & (heads.length - 1)]!;
+    while (row !== 0) {
+      const at = Math.imul(row - 1, stride);
+      if (sameWords(words, at + FlowWord.KEY, key, 0, keyWords) === SAME) return at;
+      row = words[at + FlowWord.NEXT]!;
+    }
+    return -1;
   }
 
-  /** Room for `size` records; those that there are, are forgotten. */
-  resize(size: number): void {
-    this.size = size;
-    this.words = new Uint32Array(size * this.stride);
+  /** Where a new record begins, for an absent key, which is written to it; the rest is what it was. */
+  add(key: Uint32Array): number {
+    const row = this.#takeRow();
+    const { words, keyWords } = this;
+    const at = row * this.stride;
+    for (let i = 0; i < keyWords; i++) words[at + FlowWord.KEY + i] = key[i]!;
+    this.#link(row);
+    return at;
   }
 
-  #holds(at: number, key: Uint32Array): boolean {
-    const { words } = this;
-    if (words[at + FlowWord.OUTCOME] === 0) return false;
-    return sameWords(words, at + FlowWord.KEY, key, 0, this.keyWords) === SAME;
+  #takeRow(): number {
+    if (this.#rows < this.#maxRows) {
+      if (this.#rows === this.#capacity) this.#grow();
+      return this.#rows++;
+    }
+    const row = this.#oldest;
+    this.#oldest = (row + 1) % this.#maxRows;
+    this.#unlink(row);
+    return row;
+  }
+
+  #grow(): void {
+    const capacity = Math.min(Math.max(FIRST_ROWS, 2 * this.#capacity), this.#maxRows);
+    const words = new Uint32Array(capacity * this.stride);
+    words.set(this.words);
+    this.words = words;
+    this.#capacity = capacity;
+    this.#heads = new Uint32Array(capacity);
+    for (let row = 0; row < this.#rows; row++) this.#link(row);
+  }
+
+  #chainOf(row: number): number {
+    return hashWords(this.words, row * this.stride + FlowWord.KEY, this.keyWords) & (this.#heads.length - 1);
+  }
+
+  #link(row: number): void {
+    const chain = this.#chainOf(row);
+    this.words[row * this.stride + FlowWord.NEXT] = this.#heads[chain]!;
+    this.#heads[chain] = row + 1;
+  }
+
+  #unlink(row: number): void {
+    const { words, stride } = this;
+    const heads = this.#heads;
+    const next = words[row * stride + FlowWord.NEXT]!;
+    const chain = this.#chainOf(row);
+    if (heads[chain] === row + 1) {
+      heads[chain] = next;
+      return;
+    }
+    let before = heads[chain]! - 1;
+    while (words[before * stride + FlowWord.NEXT] !== row + 1) before = words[before * stride + FlowWord.NEXT]! - 1;
+    words[before * stride + FlowWord.NEXT] = next;
   }
 }
