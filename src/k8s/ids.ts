@@ -69,15 +69,13 @@ export class IdAllocator {
       this.#restored.delete(at.key);
       return restored;
     }
-    const start = this.#next;
-    do {
+    for (let tried = 1; tried < this.#limit; tried++) {
       if (this.#next >= this.#limit) this.#next = 1;
       const id = this.#next++;
-      if (!this.#used.has(id)) {
-        this.#used.add(id);
-        return id;
-      }
-    } while (this.#next !== start);
+      if (this.#used.has(id)) continue;
+      this.#used.add(id);
+      return id;
+    }
     return 0;
   }
 

@@ -86,7 +86,14 @@ export class LocalRedirects {
 
   /** Brings services, backends and redirects in line with policies and pods. Called after the frontends themselves are up to date. */
   refresh(): void {
-    for (const name of [...this.#policies.keys()].sort(compareText)) this.#refresh(this.#policies.get(name)!);
+    /** Of several policies for one service the last by name decides about all of its frontends. */
+    const deciding = new Map<string, PolicyRecord>();
+    for (const name of [...this.#policies.keys()].sort(compareText)) {
+      const record = this.#policies.get(name)!;
+      this.#refresh(record);
+      if (record.policy.service !== '') deciding.set(record.policy.service, record);
+    }
+    for (const { policy, target } of deciding.values()) this.#redirect(policy, target);
   }
 
   get isIdle(): boolean {
@@ -106,19 +113,20 @@ export class LocalRedirects {
     const wanted = this.#backendsOf(policy);
     const keys = wanted.map(({ at }) => at.key);
     const before = addressesOf(record.backends);
-    if (keys.join() !== before.map(({ key }) => key).join()) {
+    const named = (rows: readonly { readonly portNames: readonly string[] }[]): string =>
+      rows.map(({ portNames }) => portNames.join()).join(' ');
+    const same = keys.join() === before.map(({ key }) => key).join() && named(wanted) === named(record.backends);
+    if (!same) {
       record.backends = this.#tables.upsertInstances(target, 'k8s', wanted);
       const gone = before.filter(({ key }) => !keys.includes(key));
       this.#tables.releaseInstances(target, 'k8s', gone);
     }
-    if (policy.service !== '') this.#redirect(policy, target);
   }
 
   #redirect(policy: LocalRedirectPolicyObject, target: string): void {
     const to = this.#tables.entryOf(target);
     for (const frontend of this.#tables.entry(policy.service)?.frontends ?? []) {
-      if (redirects(policy, frontend)) this.#tables.redirect(frontend, to);
-      else if (frontend.redirectTo === to) this.#tables.redirect(frontend, undefined);
+      if (frontend.type === 'ClusterIP') this.#tables.redirect(frontend, redirects(policy, frontend) ? to : undefined);
     }
   }
 
@@ -185,7 +193,6 @@ const sameFrontends = (have: readonly Frontend[], want: readonly FrontendSpec[])
 
 /** Whether a policy takes over this frontend of its service. */
 function redirects(policy: LocalRedirectPolicyObject, frontend: Frontend): boolean {
-  if (frontend.type !== 'ClusterIP') return false;
   const { frontendPorts, backendPorts } = policy;
   const listed = frontendPorts.some(
     ({ port, protocol }) => port === frontend.servicePort && protocol === frontend.protocol,

@@ -21,6 +21,15 @@ describe('IdAllocator', () => {
     expect(['a', 'b', 'c'].map((key) => ids.acquire({ key }))).toEqual([1, 2, 0]);
   });
 
+  it('has none left where an earlier agent used them all', () => {
+    const ids = new IdAllocator(3);
+    ids.restore('a', 1);
+    ids.restore('b', 2);
+    expect(ids.acquire({ key: 'c' })).toBe(0);
+    ids.releaseUnclaimed();
+    expect(ids.acquire({ key: 'c' })).toBe(1);
+  });
+
   it('gives a restored number to its address alone, and frees what nobody claims', () => {
     const ids = new IdAllocator(100);
     ids.restore('a', 1);

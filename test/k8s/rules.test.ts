@@ -556,6 +556,24 @@ describe('local redirect policies', () => {
     expect(backendsOf(made, '10.96.0.1:53/TCP')).toEqual(['10.20.9.9:1053/TCP']);
   });
 
+  it('for one service: the last by name decides', () => {
+    const named = (name: string, toPorts: object[] = []): object => {
+      const serviceMatcher = { serviceName: 'web', namespace: 'shop', toPorts };
+      return { ...redirectPolicy({ serviceMatcher }), metadata: { name, namespace: 'shop' } };
+    };
+    const ports = [
+      { name: '', port: 80, protocol: 'TCP' },
+      { name: '', port: 443, protocol: 'TCP' },
+    ];
+    const targets = (): (string | undefined)[] => made.frontends.map(({ redirectTo }) => redirectTo?.name);
+    const made = plane([service({ ports }), named('b', [{ port: '443', protocol: 'TCP' }]), named('a'), cache], {
+      localRedirectPolicy: true,
+    });
+    expect(targets()).toEqual([undefined, 'shop/b:local-redirect']);
+    made.remove([{ kind: 'CiliumLocalRedirectPolicy', namespace: 'shop', name: 'b' }]);
+    expect(targets()).toEqual(['shop/a:local-redirect', 'shop/a:local-redirect']);
+  });
+
   it('know a port that a pod names twice by the last name', () => {
     const twice = pod(
       [
@@ -567,6 +585,8 @@ describe('local redirect policies', () => {
     const policy = redirectPolicy({ addressMatcher: { ip: '169.254.1.1', toPorts: [dns[0]] } }, [dns[0]!]);
     const made = plane([twice, policy], { localRedirectPolicy: true });
     expect(made.backends.map(({ first }) => first!.portNames)).toEqual([['b']]);
+    made.apply([pod([{ name: 'c', containerPort: 1053, protocol: 'UDP' }], { labels: { app: 'cache' } })]);
+    expect(made.backends.map(({ first }) => first!.portNames)).toEqual([['c']]);
   });
 });
 
