@@ -2,7 +2,7 @@ import { Cluster } from '../cluster/index.ts';
 import { checkObjects, checkShapes, readInput } from './input.ts';
 import { readStored } from './stored.ts';
 import type { Args } from './args.ts';
-import { readConfigInput, tellConfig } from './config.ts';
+import { readConfigInput, tellConfig, tellReplacement } from './config.ts';
 import type { Io } from './io.ts';
 import type { ObjectBatch } from '../k8s/read.ts';
 
@@ -12,6 +12,7 @@ export async function readCluster(args: Args, io: Io): Promise<{ cluster: Cluste
   const config = await readConfigInput(args, io, batch);
   const cluster = Cluster.fromKubernetes(await readStored(batch, args, io), { config });
   tellConfig(cluster.resolved, io);
+  tellReplacement(config, cluster.resolved, io);
   return { cluster, batch };
 }
 

@@ -42,9 +42,20 @@ export function tellConfig(resolved: ResolvedConfig, io: Io): void {
  * @throws LbtwinError `refused-config` and those of reading the files
  */
 export async function readConfig(args: Args, io: Io, batch?: ObjectBatch): Promise<ResolvedConfig> {
-  const resolved = resolveConfig(await readConfigInput(args, io, batch));
+  const input = await readConfigInput(args, io, batch);
+  const resolved = resolveConfig(input);
   const error = resolved.findings.find(({ severity }) => severity === 'error');
   if (error !== undefined) throw refusedConfig(error);
   tellConfig(resolved, io);
+  tellReplacement(input, resolved, io);
   return resolved;
+}
+
+/** Values that do not speak of kube-proxy replacement leave it off, as the chart does: who asks "the same, but with ..." may not expect that. */
+export function tellReplacement({ configMap, values = [] }: ConfigInput, { config }: ResolvedConfig, io: Io): void {
+  if (configMap !== undefined || config.nodePort || values.length === 0) return;
+  if (values.some((source) => 'kubeProxyReplacement' in source.values)) return;
+  io.warn(
+    "lbtwin: configuration: the values do not set kubeProxyReplacement, and the chart's default is false (--set kubeProxyReplacement=true)\n",
+  );
 }

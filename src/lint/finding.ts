@@ -25,6 +25,8 @@ export type LintRule =
   | 'port-without-backends'
   | 'source-ranges-of-other-family'
   | 'annotation-without-option'
+  | 'unknown-traffic-distribution'
+  | 'source-ranges-on-node-ports'
   | 'object-without-option'
   | 'redirect-of-nothing'
   | 'redirect-to-nobody'
@@ -93,6 +95,14 @@ export const LINT_RULES: Readonly<Record<LintRule, Rule>> = {
   },
   'annotation-without-option': {
     title: 'An annotation that counts only where the agent has an option for it',
+    source: page('Map contents'),
+  },
+  'unknown-traffic-distribution': {
+    title: 'A trafficDistribution that the agent does not know counts as none',
+    source: page('Which backends a frontend gets'),
+  },
+  'source-ranges-on-node-ports': {
+    title: 'loadBalancerSourceRanges are checked on NodePorts and external IPs, too (profile 1.18)',
     source: page('Map contents'),
   },
   'object-without-option': {

@@ -45,6 +45,8 @@ export function lintServices(cluster: Cluster, report: Report): void {
     lintPorts(cluster, service, report);
     lintMaglev(cluster, service, report);
     lintRanges(service, report);
+    lintRangesOnNodePorts(cluster, service, report);
+    lintDistribution(service, report);
     lintAnnotations(cluster, service, report);
   }
 }
@@ -153,6 +155,27 @@ function lintRanges(service: ServiceObject, report: Report): void {
     const message = `no range is IPv${family}: every client of the IPv${family} frontends is refused`;
     report('source-ranges-of-other-family', 'error', refOf(service), ['spec', 'loadBalancerSourceRanges'], message);
   }
+}
+
+function lintRangesOnNodePorts({ options }: Cluster, service: ServiceObject, report: Report): void {
+  if (service.sourceRanges.length === 0 || isHeadless(service) || differs(options.profile, 'source-ranges-by-type'))
+    return;
+  const where = [
+    ...(service.ports.some(({ nodePort }) => nodePort !== 0) ? ['NodePorts'] : []),
+    ...(service.externalIps.length > 0 ? ['external IPs'] : []),
+  ];
+  if (where.length === 0) return;
+  const message = `clients outside are held against the ranges at the ${where.join(' and ')}, too`;
+  report('source-ranges-on-node-ports', 'info', refOf(service), ['spec', 'loadBalancerSourceRanges'], message);
+}
+
+const KNOWN_DISTRIBUTION = 'PreferClose';
+
+function lintDistribution(service: ServiceObject, report: Report): void {
+  const { trafficDistribution } = service;
+  if (trafficDistribution === '' || trafficDistribution === KNOWN_DISTRIBUTION) return;
+  const message = `${JSON.stringify(trafficDistribution)} means nothing to this agent, which knows ${KNOWN_DISTRIBUTION}: all endpoints are used`;
+  report('unknown-traffic-distribution', 'warning', refOf(service), ['spec', 'trafficDistribution'], message);
 }
 
 function lintAnnotations(cluster: Cluster, service: ServiceObject, report: Report): void {

@@ -95,6 +95,10 @@ describe('config', () => {
     expect((await runCli(['config', 'explain', 'loadbalancer.mode'])).err).toContain(
       'no option that lbtwin knows; did you mean loadBalancer.mode',
     );
+    const silent = await runCli(['lint', '-f', 'examples/policy.yaml', '--set', 'ipv6.enabled=true']);
+    expect(silent.err).toContain("the values do not set kubeProxyReplacement, and the chart's default is false");
+    const said = await runCli(['lint', '-f', 'examples/policy.yaml', '--set', 'kubeProxyReplacement=false']);
+    expect(said.err).not.toContain('the values do not set kubeProxyReplacement');
     const foreign = await runCli([
       'status',
       '--values',

@@ -139,6 +139,22 @@ const EXAMPLES: Readonly<Record<LintRule, Example>> = {
     finding: { message: 'counts only with bpf-lb-algorithm-annotation, which is off' },
     sound: [service()],
   },
+  'unknown-traffic-distribution': {
+    objects: [service({ trafficDistribution: 'PreferSameZone' })],
+    finding: {
+      path: ['spec', 'trafficDistribution'],
+      message: '"PreferSameZone" means nothing to this agent, which knows PreferClose: all endpoints are used',
+    },
+    sound: [service({ trafficDistribution: 'PreferClose' })],
+  },
+  'source-ranges-on-node-ports': {
+    objects: [balancer({ loadBalancerSourceRanges: ['198.51.100.0/24'], externalIPs: ['192.0.2.77'] })],
+    finding: {
+      severity: 'info',
+      message: 'clients outside are held against the ranges at the NodePorts and external IPs, too',
+    },
+    sound: [balancer()],
+  },
   'object-without-option': {
     objects: [service(), redirect()],
     finding: { message: 'has no effect: enable-local-redirect-policy is off (localRedirectPolicy=true)' },
