@@ -83,6 +83,31 @@ function checkValue(wanted: unknown, words: readonly string[] | undefined, path:
   }
 }
 
+/** Ranges can be compared with a share; a number is one, too. */
+function checkRange(wanted: unknown, path: ErrorPath): void {
+  if (typeof wanted === 'number' || (typeof wanted === 'string' && isRange(wanted))) return;
+  const reason = `${JSON.stringify(wanted)} is not accepted here`;
+  throw new LbtwinError('invalid-scenario', reason, { path, allowed: '45..55%, <= 3%, 0.5' });
+}
+
+function checkShares(wanted: unknown, path: ErrorPath): void {
+  if (!isObject(wanted) || isOperator(wanted)) {
+    const reason = `${JSON.stringify(wanted)} is not accepted here`;
+    throw new LbtwinError('invalid-scenario', reason, { path, allowed: 'a share for each backend' });
+  }
+  for (const [backend, share] of Object.entries(wanted)) {
+    if (!isObject(share)) checkRange(share, [...path, backend]);
+  }
+}
+
+/** Fields that hold lines or patterns of lines. */
+const PATTERNS: readonly string[] = ['contains', 'lacks'];
+
+function checkPatterns(wanted: unknown, path: ErrorPath): void {
+  if (Array.isArray(wanted)) wanted.forEach((one, i) => checkPattern(one, [...path, i]));
+  else checkPattern(wanted, path);
+}
+
 function checkPattern(pattern: unknown, path: ErrorPath): void {
   let problem: unknown;
   try {
@@ -101,6 +126,9 @@ export function checkFields(expect: object, allowed: readonly string[], path: Er
   for (const [field, wanted] of Object.entries(expect)) {
     if (allowed.includes(field)) {
       checkValue(wanted, WORDS[field], [...path, field]);
+      if (field === 'shares') checkShares(wanted, [...path, field]);
+      if (field === 'each') checkRange(wanted, [...path, field]);
+      if (PATTERNS.includes(field)) checkPatterns(wanted, [...path, field]);
       continue;
     }
     throw new LbtwinError(

@@ -5,7 +5,7 @@ import type { ValuesSource } from '../config/values.ts';
 import { type ErrorPath, LbtwinError, withPath } from '../errors.ts';
 import type { RawObject } from '../k8s/raw.ts';
 import type { LbMaps } from '../lb/maps.ts';
-import { type Difference, differences, type Expected, fieldsOf, inRange } from './expect.ts';
+import { type Difference, differences, type Expected, fieldsOf, inRange, matches } from './expect.ts';
 import type { Expect, Matrix, OpenSpec, Scenario, SpreadSpec, Step } from './format.ts';
 
 /** What a runner needs of the world around it. */
@@ -53,10 +53,11 @@ export function runScenario(
   filter: (name: string) => boolean = () => true,
 ): ScenarioResult {
   const run = new ScenarioRun(scenario, host);
+  const config = run.cluster.resolved.origin;
   const cases = scenario.steps
     .flatMap((step) => run.step(step))
     .filter(({ name, error }) => error !== undefined || filter(name));
-  return { name: scenario.name, config: run.cluster.resolved.origin, cases, assumptions: run.cluster.assumptions };
+  return { name: scenario.name, config, cases, assumptions: run.cluster.assumptions };
 }
 
 interface FlowGroup {
@@ -254,10 +255,11 @@ function judged(
   found: Verdictless,
   expect: Expect,
 ): CaseResult {
-  const { each, only, ...rest } = expect;
+  const { each, only, shares: wanted, ...rest } = expect;
   const wrong = differences(rest, found.actual);
+  const shares = (found.actual['shares'] ?? {}) as Record<string, number>;
+  if (wanted !== undefined) wrong.push(...shareDifferences(wanted as Readonly<Record<string, Expected>>, shares));
   if (each !== undefined) {
-    const shares = (found.actual['shares'] ?? {}) as Record<string, number>;
     for (const [label, share] of Object.entries(shares)) {
       if (!inRange(String(each), share))
         wrong.push({ field: `shares[${JSON.stringify(label)}]`, expected: each, actual: share });
@@ -273,6 +275,19 @@ function judged(
     .join(' ');
   const name = suffix === '' ? nameOf(step) : `${nameOf(step)} [${suffix}]`;
   return { name, path: step.path, ok: wrong.length === 0, differences: wrong, expect, ...found };
+}
+
+/** Shares of backends; one without a port has that of all its ports, and one that got nothing has 0. */
+function shareDifferences(
+  wanted: Readonly<Record<string, Expected>>,
+  shares: Readonly<Record<string, number>>,
+): Difference[] {
+  return Object.entries(wanted).flatMap(([backend, expected]): Difference[] => {
+    const actual = Object.entries(shares)
+      .filter(([label]) => matches(backend, label))
+      .reduce((sum, [, share]) => sum + share, 0);
+    return matches(expected, actual) ? [] : [{ field: `shares[${JSON.stringify(backend)}]`, expected, actual }];
+  });
 }
 
 function nameOf(step: Step): string {

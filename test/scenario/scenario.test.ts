@@ -119,6 +119,22 @@ describe('lbtwin run', () => {
       'objects: objects.yaml\nsteps:\n- spread: {from: "external:198.51.100.7", to: 10.96.0.80:80/TCP, ports: 0}\n',
       /spread\.ports: 0/,
     ],
+    [
+      'objects: objects.yaml\nsteps:\n- maps: {node: node-a}\n  expect: {contains: ["SVC: ("]}\n',
+      /expect\.contains\[0\]: "SVC: \(" is no regular expression/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- spread: {from: "external:198.51.100.7", to: 10.96.0.80:80/TCP}\n  expect: {shares: 5}\n',
+      /expect\.shares: 5 is not accepted here/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- spread: {from: "external:198.51.100.7", to: 10.96.0.80:80/TCP}\n  expect: {shares: {10.10.1.10: half}}\n',
+      /expect\.shares\["10\.10\.1\.10"\]: "half" is not accepted here/,
+    ],
+    [
+      'objects: objects.yaml\nsteps:\n- spread: {from: "external:198.51.100.7", to: 10.96.0.80:80/TCP}\n  expect: {each: some}\n',
+      /expect\.each: "some" is not accepted here/,
+    ],
     ['objects: [nowhere.yaml]\nsteps:\n- advance: 1\n', /nowhere\.yaml/],
     ['objects: objects.yaml\nprofile: "1.16"\nsteps:\n- advance: 1\n', /1\.17, 1\.18/],
     [
@@ -130,6 +146,24 @@ describe('lbtwin run', () => {
       const { code, err } = await runCli(['run', join(folder, 'a.yaml')]);
       expect(err).toMatch(message);
       expect(code).toBe(2);
+    });
+  });
+
+  it('shares are of backends with or without their port, of none 0; the first line is the configuration of the beginning', async () => {
+    const text = `objects: objects.yaml
+values: {kubeProxyReplacement: true}
+cluster: {seed: 1}
+steps:
+- spread: {from: "external:198.51.100.7", to: 203.0.113.80:80/TCP, via: node-a, ports: 300}
+  expect: {shares: {10.10.2.10: 1..99%, 192.0.2.1: 0%, "192.0.2.2:80": "> 5%"}}
+- restart: {values: {loadBalancer: {algorithm: random}}}
+`;
+    await inFolder({ 'a.yaml': text }, async (folder) => {
+      const { out } = await runCli(['run', join(folder, 'a.yaml')]);
+      expect(out).toMatch(/shares\["192\.0\.2\.2:80"\]:\n +expected +"> 5%"\n +actual +0\n/);
+      expect(out).not.toMatch(/shares.*10\.10\.2\.10\b/);
+      expect(out).not.toMatch(/shares.*192\.0\.2\.1\b/);
+      expect(out).toContain('configuration: values[0] over');
     });
   });
 
