@@ -115,6 +115,8 @@ export function deriveDatapathConfig(
     hostPort: kpr || options.hostPort,
     externalIPs: kpr || options.externalIPs,
     sessionAffinity: kpr || options.sessionAffinity,
+    ipv4Masquerade: options.ipv4 && options.ipv4Masquerade,
+    ipv6Masquerade: options.ipv6 && options.ipv6Masquerade,
     mode,
     algorithm,
     socketLB,

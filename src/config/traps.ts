@@ -168,6 +168,28 @@ export const TRAPS: readonly ConfigCheck[] = [
     hint: 'loadBalancer.protocolDifferentiation.enabled=true, which is the default',
   },
   {
+    code: 'masquerading-exceptions',
+    severity: 'warning',
+    options: ['ipMasqAgent.enabled'],
+    rule: 'lbtwin does not read the list of the ip-masq-agent: it masquerades what that list exempts.',
+    message: ({ config }) =>
+      when(
+        config.ipMasqAgent && config.bpfMasquerade && (config.ipv4Masquerade || config.ipv6Masquerade),
+        'not modelled: lbtwin masquerades what pods send to the destinations that the ip-masq-agent exempts (without a list of its own: the private IPv4 ranges, among others)',
+      ),
+  },
+  {
+    code: 'ipv6-underlay',
+    severity: 'warning',
+    options: ['underlayProtocol'],
+    rule: 'lbtwin builds tunnels between IPv4 addresses of nodes.',
+    message: ({ config }) =>
+      when(
+        config.tunnel !== undefined && config.underlayProtocol === 'ipv6',
+        'not modelled: lbtwin shows the tunnel between the IPv4 addresses of the nodes',
+      ),
+  },
+  {
     code: 'control-plane-of-profile',
     severity: 'warning',
     options: ['loadBalancer.experimental'],

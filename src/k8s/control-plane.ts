@@ -84,7 +84,7 @@ export class ControlPlane {
     this.#redirects = new LocalRedirects(this.#tables, this.options);
     this.#envoy = new EnvoyRedirects(this.#tables, this.options);
     this.#clusters = new ClusterServices(this.#tables, this.options.clusterName);
-    this.#health = new HealthServers(this.#tables, this.options.nodeName);
+    this.#health = new HealthServers(this.#tables, this.options);
     this.#sync = new MapSync(this.#tables, this.#node, this.options, maps, fault);
     this.#skip = new SkipRedirectTable();
   }

@@ -22,6 +22,7 @@ export function controlPlaneInit(config: DatapathConfig): ControlPlaneInit {
     nodePortRange: [config.nodePortRange.min, config.nodePortRange.max],
     nodePortAddresses: config.nodePortAddresses.map(parseCidr),
     healthCheckNodePort: config.healthCheckNodePort,
+    healthCheckLoadBalancerIp: config.healthCheckLoadBalancerIP,
     localRedirectPolicy: config.localRedirectPolicy,
     envoyConfig: config.envoyConfig,
     serviceProxyName: config.serviceProxyName,

@@ -1,9 +1,11 @@
 import { BackendState, Scope } from '../lb/layout.ts';
-import type { Family, IpAddress } from '../net/address.ts';
+import { type Family, formatAddress, type IpAddress } from '../net/address.ts';
 import { Protocol } from '../net/protocol.ts';
 import { podInstance, syntheticService } from './host-ports.ts';
 import { compareText, type Frontend, ScopedAddress, type ServiceEntry } from './model.ts';
 import { EMPTY_LIST } from './objects/fields.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { differs } from './profile.ts';
 import { unspecified } from './services.ts';
 import type { InstanceSpec, Tables } from './tables.ts';
 
@@ -15,20 +17,21 @@ export interface HealthAnswer {
 }
 
 const SUFFIX = ':healthserver';
+const SUFFIX_1_17 = '-healthCheck';
 
 /** The listeners and services that healthCheckNodePort asks for (docs/control-plane.md, "Health check node port"). */
 export class HealthServers {
   readonly #tables: Tables;
-  readonly #nodeName: string;
+  readonly #options: ControlPlaneOptions;
   /** Names of the services with a listener, by port, and the other way round. */
   readonly #listeners = new Map<number, string>();
   readonly #ports = new Map<string, number>();
-  /** Backend of each `:healthserver` service. */
-  readonly #backends = new Map<string, ScopedAddress>();
+  /** Backends of each service that leads to a listener. */
+  readonly #backends = new Map<string, readonly ScopedAddress[]>();
 
-  constructor(tables: Tables, nodeName: string) {
+  constructor(tables: Tables, options: ControlPlaneOptions) {
     this.#tables = tables;
-    this.#nodeName = nodeName;
+    this.#options = options;
   }
 
   /** Ports that are listened on, ascending. */
@@ -65,32 +68,55 @@ export class HealthServers {
 
   /** A LoadBalancer address answers health checks too: a service of its own sends them to the listener of this node. */
   #announce(service: string, port: number, frontends: readonly Frontend[], nodeAddresses: readonly IpAddress[]): void {
-    const name = `${service}${SUFFIX}`;
-    const vip = port === 0 ? undefined : frontends.findLast((frontend) => frontend.type === 'LoadBalancer')?.address;
-    const old = this.#backends.get(name);
-    if (vip === undefined) {
-      if (old === undefined) return;
+    const byAddress = differs(this.#options.profile, 'health-check-addresses');
+    const name = `${service}${byAddress ? SUFFIX_1_17 : SUFFIX}`;
+    const old = this.#backends.get(name) ?? EMPTY_LIST;
+    const addresses = port === 0 ? EMPTY_LIST : this.#addressesOf(frontends, nodeAddresses);
+    if (addresses.length === 0) {
+      if (old.length === 0) return;
       this.#tables.deleteService(name);
-      this.#tables.releaseInstances(name, 'local', [old]);
+      this.#tables.releaseInstances(name, 'local', old);
       this.#backends.delete(name);
       return;
     }
-    const frontend = new ScopedAddress(vip, port, Protocol.TCP, Scope.EXTERNAL);
-    const backend = this.#backendOf(vip.family, port, nodeAddresses);
-    const same = old?.key === backend.at.key;
-    if (same && this.#tables.frontend(frontend)?.entry.name === name) return;
+    const at = addresses.map((address) => new ScopedAddress(address, port, Protocol.TCP, Scope.EXTERNAL));
+    const families = [...new Set(addresses.map(({ family }) => family))];
+    const backends = families.map((family) => this.#backendOf(family, port, nodeAddresses));
+    const keys = new Set(backends.map((backend) => backend.at.key));
+    const same = old.length === keys.size && old.every(({ key }) => keys.has(key));
+    if (same && this.#holds(name, at)) return;
     const row = syntheticService(name, { source: 'local', extPolicy: 'Local', intPolicy: 'Local' });
-    const specs = [{ at: frontend, type: 'LoadBalancer' as const, portName: '', servicePort: port }];
+    const type = 'LoadBalancer' as const;
+    const specs = at.map((one) => ({ at: one, type, portName: '', servicePort: port }));
     if (this.#tables.upsertService(row, specs) !== undefined) return;
-    this.#backends.set(name, backend.at);
-    this.#tables.upsertInstances(name, 'local', [backend]);
-    if (old !== undefined && !same) this.#tables.releaseInstances(name, 'local', [old]);
+    this.#backends.set(
+      name,
+      backends.map((backend) => backend.at),
+    );
+    this.#tables.upsertInstances(name, 'local', backends);
+    const gone = old.filter(({ key }) => !keys.has(key));
+    if (gone.length > 0) this.#tables.releaseInstances(name, 'local', gone);
+  }
+
+  /** The load balancer addresses that lead to the listener. */
+  #addressesOf(frontends: readonly Frontend[], nodeAddresses: readonly IpAddress[]): readonly IpAddress[] {
+    const all = frontends.filter(({ type }) => type === 'LoadBalancer').map(({ address }) => address);
+    if (!differs(this.#options.profile, 'health-check-addresses')) return all.slice(-1);
+    if (!this.#options.healthCheckLoadBalancerIp) return EMPTY_LIST;
+    const reached = all.filter(({ family }) => nodeAddresses.some((one) => one.family === family));
+    return [...new Map(reached.map((address) => [formatAddress(address), address])).values()];
+  }
+
+  /** Whether the service has these frontends and no others. */
+  #holds(name: string, addresses: readonly ScopedAddress[]): boolean {
+    if (this.#tables.entry(name)?.frontends.length !== addresses.length) return false;
+    return addresses.every((at) => this.#tables.frontend(at)?.entry.name === name);
   }
 
   #backendOf(family: Family, port: number, nodeAddresses: readonly IpAddress[]): InstanceSpec {
     const address = nodeAddresses.find((one) => one.family === family) ?? unspecified(family);
     const at = new ScopedAddress(address, port, Protocol.TCP, Scope.INTERNAL);
-    return { ...podInstance(at, EMPTY_LIST, 0), nodeName: this.#nodeName };
+    return { ...podInstance(at, EMPTY_LIST, 0), nodeName: this.#options.nodeName };
   }
 
   /** What an HTTP request to a port of this node gets; `undefined` where nothing listens. */
@@ -114,7 +140,7 @@ export class HealthServers {
 
   /** Active backends of the service on this node, whatever port they serve. */
   #countLocal(entry: ServiceEntry): number {
-    const isLocal = (nodeName: string): boolean => nodeName === '' || nodeName === this.#nodeName;
+    const isLocal = (nodeName: string): boolean => nodeName === '' || nodeName === this.#options.nodeName;
     const keys = new Set<string>();
     for (const { backend, nodeName, state } of entry.instances) {
       if (state === BackendState.ACTIVE && isLocal(nodeName)) keys.add(backend.key);

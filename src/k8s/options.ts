@@ -39,6 +39,8 @@ export interface ControlPlaneOptions {
   readonly nodePortAddresses: readonly Cidr[];
   /** `enable-health-check-nodeport` */
   readonly healthCheckNodePort: boolean;
+  /** `enable-health-check-loadbalancer-ip`, read by profile 1.17 alone. */
+  readonly healthCheckLoadBalancerIp: boolean;
   /** `enable-local-redirect-policy` */
   readonly localRedirectPolicy: boolean;
   /** `enable-envoy-config`: CiliumEnvoyConfig and CiliumClusterwideEnvoyConfig are read. */
@@ -91,6 +93,7 @@ export const DEFAULT_OPTIONS: ControlPlaneOptions = {
   nodePortRange: [30000, 32767],
   nodePortAddresses: [],
   healthCheckNodePort: true,
+  healthCheckLoadBalancerIp: false,
   localRedirectPolicy: false,
   envoyConfig: false,
   serviceProxyName: '',

@@ -27,6 +27,8 @@ export const DIFFERENCES_1_17 = [
   'delegation-node-addresses',
   /** NodePort frontends of the node's addresses are services of their own, seen in `service list`. */
   'node-port-services',
+  /** Health checks reach load balancer addresses only with `enable-health-check-loadbalancer-ip`, but then each of them. */
+  'health-check-addresses',
   /** Pods in the network of their host have no hostPort frontends. */
   'host-network-pods',
   /** hostPort and externalIPs have switches of their own beside kube-proxy replacement. */

@@ -208,6 +208,29 @@ describe('what the agent refuses', () => {
     );
   });
 
+  it('a family that is off is not masqueraded', () => {
+    const values = {
+      kubeProxyReplacement: 'true',
+      installNoConntrackIptablesRules: true,
+      routingMode: 'native',
+      ipv4NativeRoutingCIDR: '10.0.0.0/8',
+      enableIPv4Masquerade: false,
+    };
+    expect(codes(values)).not.toContain('no-conntrack-rules-need-replacement');
+    expect(codes({ ...values, ipv6: { enabled: true }, ipv6NativeRoutingCIDR: 'fd00::/8' })).toContain(
+      'no-conntrack-rules-need-replacement',
+    );
+  });
+
+  it('what changes the way of packets and is not simulated is told', () => {
+    const agent = { bpf: { masquerade: true }, ipMasqAgent: { enabled: true } };
+    expect(codes(agent)).toContain('masquerading-exceptions');
+    expect(codes({ ...agent, enableIPv4Masquerade: false })).not.toContain('masquerading-exceptions');
+    expect(codes({ ...agent, bpf: { masquerade: false } })).not.toContain('masquerading-exceptions');
+    expect(codes({ ipv6: { enabled: true }, underlayProtocol: 'ipv6' })).toContain('ipv6-underlay');
+    expect(codes({ ipv6: { enabled: true } })).not.toContain('ipv6-underlay');
+  });
+
   it('every check has a code of its own and names its options', () => {
     expect(new Set(CHECKS.map(({ code }) => code)).size).toBe(CHECKS.length);
     expect(CHECKS.every(({ options, rule }) => options.length > 0 && rule.endsWith('.'))).toBe(true);

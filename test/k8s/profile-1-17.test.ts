@@ -64,6 +64,12 @@ const checked = ({ plane, masters }: View): (string | undefined)[] =>
     .map((line) => plane.frontend(/ADDR=(\S+)/.exec(line)![1]!)?.type)
     .sort();
 
+const local = { externalTrafficPolicy: 'Local', healthCheckNodePort: 30999 };
+const checkedNode = node('worker-a', ['192.0.2.1']);
+const checkedService = balancer({ ...local, ingress: [{ ip: '203.0.113.1' }, { ip: '203.0.113.2' }] });
+const healthServices = ({ plane }: View): string[] =>
+  plane.frontends.filter(({ entry }) => /health/.test(entry.name)).map((one) => `${one.entry.name} ${one.key}`);
+
 const EXAMPLES: Readonly<Record<Difference, readonly Example[]>> = {
   'ip-mode': [
     {
@@ -232,6 +238,41 @@ const EXAMPLES: Readonly<Record<Difference, readonly Example[]>> = {
       look: ({ plane }) => plane.listed.map(({ address }) => address),
       of17: ['0.0.0.0:30080/TCP', '192.0.2.1:30080/TCP', '10.96.0.1:80/TCP', '203.0.113.1:80/TCP'],
       of18: ['0.0.0.0:30080/TCP', '10.96.0.1:80/TCP', '203.0.113.1:80/TCP'],
+    },
+  ],
+  'health-check-addresses': [
+    {
+      objects: [checkedNode, checkedService],
+      look: healthServices,
+      of17: [],
+      of18: ['shop/web:healthserver 203.0.113.2:30999/TCP'],
+    },
+    {
+      objects: [checkedNode, checkedService],
+      init: { healthCheckLoadBalancerIp: true },
+      look: healthServices,
+      of17: ['shop/web-healthCheck 203.0.113.1:30999/TCP', 'shop/web-healthCheck 203.0.113.2:30999/TCP'],
+      of18: ['shop/web:healthserver 203.0.113.2:30999/TCP'],
+    },
+    {
+      objects: [checkedNode, checkedService],
+      init: { healthCheckLoadBalancerIp: true },
+      after: (plane) => {
+        plane.apply([balancer({ ...local, ingress: [{ ip: '203.0.113.1' }] })]);
+      },
+      look: healthServices,
+      of17: ['shop/web-healthCheck 203.0.113.1:30999/TCP'],
+      of18: ['shop/web:healthserver 203.0.113.1:30999/TCP'],
+    },
+    {
+      objects: [checkedNode, checkedService],
+      init: { healthCheckLoadBalancerIp: true },
+      after: (plane) => {
+        plane.apply([balancer()]);
+      },
+      look: (seen) => [healthServices(seen), seen.plane.backends.length],
+      of17: [[], 0],
+      of18: [[], 0],
     },
   ],
   'host-network-pods': [

@@ -40,6 +40,8 @@ const FLAGS: Readonly<Record<string, Setting>> = {
     return { nodePortRange: [first!, last!] };
   },
   'enable-health-check-nodeport': (value) => ({ healthCheckNodePort: value as boolean }),
+  'enable-session-affinity': (value) => ({ sessionAffinity: value as boolean }),
+  'enable-svc-source-range-check': (value) => ({ sourceRangeCheck: value as boolean }),
   'cluster-id': () => ({}),
   'cluster-name': (value) => ({ clusterName: value as string }),
 };
@@ -52,6 +54,8 @@ const WITHOUT_EFFECT = [
   'bpf-lb-map-max',
   'lb-state-file',
   'lb-state-file-interval',
+  'bpf-lb-source-range-all-types',
+  'enable-service-topology',
 ];
 
 const HARNESS: Readonly<Record<string, Setting>> = {

@@ -118,7 +118,7 @@ export const SERVICES: readonly Option[] = [
     values: false,
     agent: 'false',
     kind: bool,
-    reader: 'described',
+    reader: 'control plane',
     emit: {
       when: 'always; "true" with gke.enabled',
       text: (chart, helm) =>
