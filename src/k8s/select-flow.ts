@@ -35,6 +35,8 @@ export interface FlowQuestion {
   readonly algorithm?: SelectionAlgorithm | undefined;
   /** The word that algorithm `random` draws, u32. */
   readonly random?: number | undefined;
+  /** Sockets leave external IPs alone that are not their host's; false with `disable-external-ip-mitigation`. */
+  readonly externalIpMitigation?: boolean | undefined;
 }
 
 /** Where the client is, as far as the objects tell. */
@@ -322,7 +324,8 @@ class FlowSelector {
   private isLeftAlone(frontend: Frontend, row: ServiceRow): boolean {
     if (this.client.kind === 'external') return false;
     if (frontend.type === 'ExternalIPs' && row.extPolicy !== row.intPolicy) return true;
-    const guarded = frontend.type === 'ExternalIPs' || frontend.type === 'HostPort';
+    const { externalIpMitigation = true } = this.question;
+    const guarded = (frontend.type === 'ExternalIPs' && externalIpMitigation) || frontend.type === 'HostPort';
     return guarded && this.inventory.nodeOf(this.question.to.address) !== this.client.node;
   }
 

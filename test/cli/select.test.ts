@@ -159,6 +159,28 @@ items:
     expect((await ask('198.51.100.7:40000', `${router}:30080`)).out).toContain(`there is no frontend ${router}:30080`);
   });
 
+  it('translates foreign external IPs inside where the mitigation is off', async () => {
+    const to = ['198.51.100.20:8088', '--set', 'bpf.disableExternalIPMitigation=true'] as const;
+    expect((await askJson('pod:shop/debug', '198.51.100.20:8088')).views[0]!.outcome).toBe('untranslated');
+    const inside = await askJson('pod:shop/debug', ...to);
+    expect(inside.views[0]!.candidates.length).toBeGreaterThan(0);
+    const { out } = await runCli([
+      'connect',
+      '-f',
+      'examples/shop.yaml',
+      '--pod',
+      'shop/debug',
+      '--to',
+      ...to,
+      '-o',
+      'json',
+    ]);
+    const { candidates } = JSON.parse(out) as { candidates: { address: string }[] };
+    expect(candidates.map(({ address }) => address).sort()).toEqual(
+      inside.views[0]!.candidates.map(({ address }) => address).sort(),
+    );
+  });
+
   it('names the zone that no endpoint is hinted for', async () => {
     const objects = `apiVersion: v1
 kind: Node

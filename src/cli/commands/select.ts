@@ -115,8 +115,12 @@ Local, zones), every node's is given unless --node names one.`,
     const from = args.required('from');
     const client = NAMED.test(from) ? undefined : args.parsed('from', readClient)!;
     const batch = await readInput(args, io);
-    const question = { ...asked, ...(client ?? (await namedClient(from, batch.objects, asked.to.address.family))) };
     const { config, origin } = await readConfig(args, io, batch);
+    const question = {
+      ...asked,
+      externalIpMitigation: !config.disableExternalIPMitigation,
+      ...(client ?? (await namedClient(from, batch.objects, asked.to.address.family))),
+    };
     const tableSize = args.integer('table-size', 1, 0x7fffffff);
     if (tableSize !== undefined) checkTableSize(tableSize);
     const hashSeed = args.string('hash-seed');
