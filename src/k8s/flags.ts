@@ -1,5 +1,6 @@
 import { Algorithm, affinityUnion, l7Union, ServiceFlag } from '../lb/layout.ts';
 import { isUnspecified } from '../net/address.ts';
+import { Protocol } from '../net/protocol.ts';
 import type { Frontend, FrontendType, LbAlgorithm, ScopedAddress, Service } from './model.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { differs } from './profile.ts';
@@ -19,10 +20,23 @@ export const effectiveType = (frontend: Frontend): FrontendType =>
   frontend.redirectTo === undefined ? frontend.type : 'LocalRedirect';
 
 /** The proxy port that a frontend is redirected to, or 0. */
-export function proxyPortOf(frontend: Frontend): number {
+export function proxyPortOf(frontend: Frontend, options: ControlPlaneOptions): number {
   const redirect = frontend.entry.proxyRedirect;
   if (redirect === undefined) return 0;
-  return redirect.ports.length === 0 || redirect.ports.includes(frontend.servicePort) ? redirect.port : 0;
+  const byFrontend = differs(options.profile, 'redirects-by-frontend');
+  if (byFrontend && frontend.protocol !== Protocol.TCP) return 0;
+  const port = byFrontend ? frontend.port : frontend.servicePort;
+  return redirect.ports.length === 0 || redirect.ports.includes(port) ? redirect.port : 0;
+}
+
+/** The policies that a frontend's flags tell of. */
+function policiesOf(type: FrontendType, service: Service, options: ControlPlaneOptions): [ext: boolean, int: boolean] {
+  const outside = type === 'NodePort' || type === 'LoadBalancer' || type === 'ExternalIPs';
+  const all = !differs(options.profile, 'policies-by-type');
+  return [
+    service.extPolicy === 'Local' && (all || outside),
+    service.intPolicy === 'Local' && (all || outside || type === 'ClusterIP'),
+  ];
 }
 
 /** Whether the client's address is checked on this frontend. */
@@ -57,25 +71,26 @@ export function refuseCombination({ entry }: Frontend, service: Service, options
 export function affinityOf(frontend: Frontend, service: Service, options: ControlPlaneOptions): number | undefined {
   const seconds = service.affinity;
   if (seconds === undefined) return undefined;
-  if (proxyPortOf(frontend) !== 0 && differs(options.profile, 'affinity-with-proxy')) return undefined;
+  if (proxyPortOf(frontend, options) !== 0 && differs(options.profile, 'affinity-with-proxy')) return undefined;
   return seconds > 0xffffff && differs(options.profile, 'affinity-clamp') ? 0xffffff : seconds;
 }
 
 /** The flags word of a frontend's entries at one map address (docs/control-plane.md, "The flags word"). */
 export function flagsOf(frontend: Frontend, service: Service, at: ScopedAddress, options: ControlPlaneOptions): number {
   const type = effectiveType(frontend);
-  const { marks, extPolicy, intPolicy } = service;
+  const { marks } = service;
+  const [extLocal, intLocal] = policiesOf(type, service, options);
   let flags = TYPE_FLAG[type];
-  if (extPolicy === 'Local') flags |= ServiceFlag.EXT_LOCAL_SCOPE;
-  if (intPolicy === 'Local') flags |= ServiceFlag.INT_LOCAL_SCOPE;
-  if (extPolicy !== intPolicy && type !== 'ClusterIP') flags |= ServiceFlag.TWO_SCOPES;
+  if (extLocal) flags |= ServiceFlag.EXT_LOCAL_SCOPE;
+  if (intLocal) flags |= ServiceFlag.INT_LOCAL_SCOPE;
+  if (extLocal !== intLocal && type !== 'ClusterIP') flags |= ServiceFlag.TWO_SCOPES;
   if (affinityOf(frontend, service, options) !== undefined) flags |= ServiceFlag.AFFINITY;
   const hidden = isUnspecified(at.address) || (type === 'ClusterIP' && !options.externalClusterIp);
   if (!hidden) flags |= ServiceFlag.ROUTABLE;
   if (checksSourceRanges(frontend, service, options)) flags |= ServiceFlag.SOURCE_RANGE;
   if (marks.denyRanges) flags |= ServiceFlag.SOURCE_RANGE_DENY;
   if (service.nat46x64) flags |= ServiceFlag.NAT_46X64;
-  if (proxyPortOf(frontend) !== 0) flags |= ServiceFlag.L7_LOAD_BALANCER;
+  if (proxyPortOf(frontend, options) !== 0) flags |= ServiceFlag.L7_LOAD_BALANCER;
   if (service.loopbackHostPort) flags |= ServiceFlag.HOST_PORT_LOOPBACK;
   if (marks.delegate) flags |= ServiceFlag.L7_DELEGATE;
   if ((service.forwardingMode ?? options.mode) === 'dsr') flags |= ServiceFlag.FWD_MODE_DSR;
@@ -99,7 +114,7 @@ function algorithmWord(service: Service, options: ControlPlaneOptions): number {
  */
 export function masterUnion(frontend: Frontend, service: Service, options: ControlPlaneOptions): number {
   const seconds = affinityOf(frontend, service, options);
-  const proxyPort = proxyPortOf(frontend);
+  const proxyPort = proxyPortOf(frontend, options);
   if (proxyPort !== 0) return l7Union(proxyPort);
   if (!options.sessionAffinity) return affinityUnion(0, algorithmWord(service, options));
   if (seconds !== undefined && seconds > 0xffffff) {

@@ -17,6 +17,10 @@ export const DIFFERENCES_1_17 = [
   'affinity-clamp',
   /** Affinity is dropped instead of refused on a frontend that is redirected to the proxy. */
   'affinity-with-proxy',
+  /** Redirects to the proxy concern TCP frontends, by the frontend's own port: a NodePort is not known by the Service's. */
+  'redirects-by-frontend',
+  /** externalTrafficPolicy marks frontends for the outside alone, and neither policy one that is redirected locally. */
+  'policies-by-type',
   /** Cluster mesh affinity: all backends keep slots, the preferred ones alone are counted. */
   'preferred-backends',
   /** Slots: no flags on usable ones, quarantined on the rest; ordered by state, then by id. */

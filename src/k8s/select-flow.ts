@@ -14,7 +14,7 @@ import { cidrContains } from '../net/cidr.ts';
 import type { Endpoint, L4Address } from '../net/endpoint.ts';
 import { Protocol, protocolName } from '../net/protocol.ts';
 import { type ChangeReport, ControlPlane, type ControlPlaneInit } from './control-plane.ts';
-import { writesSourceRanges, proxyPortOf, usesMaglev } from './flags.ts';
+import { proxyPortOf, usesMaglev, writesSourceRanges } from './flags.ts';
 import { Inventory } from './inventory.ts';
 import { addressKey, type Frontend, type Service as ServiceRow } from './model.ts';
 import { type RawObject, rawObjects } from './raw.ts';
@@ -285,7 +285,7 @@ class FlowSelector {
   ): FlowView {
     const row = frontend.entry.service!;
     const { options } = plane;
-    const proxyPort = proxyPortOf(frontend);
+    const proxyPort = proxyPortOf(frontend, options);
     if (this.isLeftAlone(frontend, row)) return { ...EMPTY_VIEW, nodes, outcome: 'untranslated' };
     if (this.isRefused(frontend, row, plane)) return { ...EMPTY_VIEW, nodes, outcome: 'source-range' };
     const service = defineService(

@@ -165,6 +165,46 @@ const EXAMPLES: Readonly<Record<Difference, readonly Example[]>> = {
       of18: 'Error',
     },
   ],
+  'redirects-by-frontend': [
+    {
+      objects: [
+        balancer({
+          ports: [
+            { name: 'http', port: 80, protocol: 'TCP', nodePort: 30080 },
+            { name: 'quic', port: 80, protocol: 'UDP', nodePort: 30080 },
+          ],
+        }),
+        { ...redirect, spec: { ...redirect.spec, services: [{ name: 'web', namespace: 'shop', ports: [80] }] } },
+      ],
+      init: { envoyConfig: true, proxyPort: () => 1000 },
+      look: ({ masters }) =>
+        masters.filter((line) => line.includes('l7-load-balancer')).map((line) => /ADDR=(\S+)/.exec(line)![1]),
+      of17: ['10.96.0.1:80/TCP', '203.0.113.1:80/TCP'],
+      of18: [
+        '0.0.0.0:30080/TCP',
+        '0.0.0.0:30080/UDP',
+        '10.96.0.1:80/TCP',
+        '10.96.0.1:80/UDP',
+        '203.0.113.1:80/TCP',
+        '203.0.113.1:80/UDP',
+      ],
+    },
+  ],
+  'policies-by-type': [
+    {
+      objects: [balancer({ externalTrafficPolicy: 'Local' })],
+      look: ({ masters }) =>
+        masters.filter((line) => /\+Local\b/.test(line)).map((line) => /ADDR=(\S+)/.exec(line)![1]),
+      of17: ['0.0.0.0:30080/TCP', '0.0.0.0:30080/TCP/i', '203.0.113.1:80/TCP', '203.0.113.1:80/TCP/i'],
+      of18: [
+        '0.0.0.0:30080/TCP',
+        '0.0.0.0:30080/TCP/i',
+        '10.96.0.1:80/TCP',
+        '203.0.113.1:80/TCP',
+        '203.0.113.1:80/TCP/i',
+      ],
+    },
+  ],
   'preferred-backends': [
     {
       objects: [
