@@ -24,6 +24,8 @@ export interface ServiceFacts {
   readonly usable: number;
   /** Backends of the service in the whole cluster. */
   readonly inCluster: number;
+  /** Why the agent refuses to write the frontend as it is now: what the maps have is from an earlier update. */
+  readonly error?: string;
 }
 
 interface ServiceKey {
@@ -75,5 +77,6 @@ function factsOf(key: ServiceKey, usable: number, node: TwinNode): ServiceFacts 
     backends: frontend.backends.length,
     usable,
     inCluster: new Set(frontend.entry.instances.map(({ backend }) => backend.key)).size,
+    ...(frontend.status === 'Error' ? { error: frontend.error } : {}),
   };
 }

@@ -8,6 +8,11 @@ export function explainOutcome(journey: Journey): string[] {
   const { outcome, service } = journey;
   const lines: string[] = [];
   if (service !== undefined) lines.push(...aboutService(service));
+  if (service?.error !== undefined) {
+    lines.push(
+      `the agent does not write the frontend as it is now (${service.error}): its maps are those of an earlier update`,
+    );
+  }
   if (outcome.reason !== undefined) lines.push(outcome.reason);
   const drop = outcome.dropReason;
   if (drop !== undefined) lines.push(...aboutDrop(drop.name, service));

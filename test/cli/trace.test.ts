@@ -104,6 +104,25 @@ describe('lbtwin trace', () => {
     expect(out.split('\n').length).toBeLessThan(25);
   });
 
+  it('a frontend that the agent does not write is told', async () => {
+    const config = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumEnvoyConfig',
+      metadata: { name: 'l7', namespace: 'shop' },
+      spec: {
+        services: [{ name: 'checkout', namespace: 'shop', listener: 'l' }],
+        resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', name: 'l' }],
+      },
+    };
+    const argv = [...SHOP, '-', ...CLIENT, '--to', '203.0.113.20:443/TCP', '--via', 'worker-a1'];
+    const { out } = await runCli(['trace', ...argv, '--set', 'envoyConfig.enabled=true'], {
+      stdin: JSON.stringify(config),
+    });
+    expect(out).toContain(
+      'the agent does not write the frontend as it is now (invalid feature combination: SessionAffinity with proxy redirection is not supported): its maps are those of an earlier update\n',
+    );
+  });
+
   it('random without a word: candidates; with one: the backend', async () => {
     const from = ['--from', 'pod:shop/debug', '--to', '10.96.20.20:7070/TCP'];
     expect((await json(...from)).outcome.candidates.length).toBeGreaterThan(1);

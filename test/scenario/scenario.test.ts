@@ -217,6 +217,21 @@ describe('expectations', () => {
     };
     const fields = new Set([...SEND_FIELDS, ...SPREAD_FIELDS, ...CHECK_FIELDS, ...MAPS_FIELDS]);
     expect(new Set(Object.keys(schema.$defs.expect.properties))).toEqual(fields);
+    for (const [field, name] of [
+      ['outcome', 'outcome'],
+      ['translatedAt', 'layer'],
+      ['status', 'flowStatus'],
+    ] as const) {
+      const words = (schema.$defs as unknown as Record<string, { anyOf: { enum: string[] }[] }>)[name]!.anyOf[0]!.enum;
+      const step = (word: string): object => ({ check: 'x', expect: { [field]: word } });
+      for (const word of words) expect(() => readScenario({ objects: [], steps: [step(word)] }, 'x')).not.toThrow();
+      const allowed = (error: unknown): string => (error as { allowed: string }).allowed;
+      try {
+        readScenario({ objects: [], steps: [step('nothing')] }, 'x');
+      } catch (error) {
+        expect(allowed(error).split(', ').sort()).toEqual([...words].sort());
+      }
+    }
     for (const step of Object.keys(schema.$defs.step.properties)) {
       if (['name', 'matrix', 'expect'].includes(step)) continue;
       expect(() => readScenario({ objects: [], steps: [{ [step]: 5.5 }] }, 'x')).not.toThrow(
