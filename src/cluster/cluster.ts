@@ -23,7 +23,7 @@ import { DEFAULT_MTU } from './options.ts';
 import { PolicyGate } from './policy-gate.ts';
 import { nodeNamed, parseParty, parseTarget, type Party, type Target } from './party.ts';
 import { ServiceAddresses } from './service-addresses.ts';
-import { podAddress, readTopology, type Topology, type TopologyNode } from './topology.ts';
+import { podAddress, readTopology, routersAssumed, type Topology, type TopologyNode } from './topology.ts';
 import type { WalkContext } from './walk.ts';
 
 export interface ClusterOptions {
@@ -91,6 +91,8 @@ export class Cluster {
   /** Pods that were deleted. */
   readonly #gone = new Set<string>();
   readonly #assumptions = new Set<string>();
+  /** Nodes whose router address had to be assumed. */
+  readonly #routerless = new Set<string>();
   readonly #identities: IdentityBook;
   #masquerade: Masquerade;
   /** Of the objects as they are. */
@@ -152,7 +154,8 @@ export class Cluster {
 
   /** What was assumed so far because no object says it. */
   get assumptions(): readonly string[] {
-    return [...this.#assumptions];
+    const routers = this.#routerless.size === 0 ? [] : [routersAssumed(this.#routerless)];
+    return [...this.#assumptions, ...routers];
   }
 
   get mtu(): number {
@@ -253,6 +256,7 @@ export class Cluster {
       masquerade: this.#masquerade,
       node: (topology) => this.#node(topology),
       assume: (sentence) => this.#assumptions.add(sentence),
+      assumeRouter: (node) => this.#routerless.add(node),
       record,
       policy: this.#identities.enforces ? new PolicyGate(this.#identities) : undefined,
     };

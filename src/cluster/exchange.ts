@@ -13,7 +13,7 @@ import { hostReason } from './host-reason.ts';
 import { addressOf, isLoopback, sameWords, tcpFlagsOf, turned } from './kernel.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import type { Party, Target } from './party.ts';
-import { podAddress, routerAssumed, type TopologyNode } from './topology.ts';
+import { podAddress, type TopologyNode } from './topology.ts';
 import { type Arrival, type Place, Walk, type WalkContext } from './walk.ts';
 
 /** One packet to send, everything about it decided. */
@@ -100,7 +100,7 @@ class ExchangeRun {
     const node = this.#context.node(from.node);
     if (node.owns(destination) || isLoopback(destination)) return destination;
     const { address, assumed } = node.sourceTo(destination);
-    if (assumed) this.#context.assume(routerAssumed(from.node));
+    if (assumed) this.#context.assumeRouter(from.node.name);
     return address ?? unspecified(family);
   }
 
@@ -243,7 +243,9 @@ class ExchangeRun {
       const place = formatAddress(arrival.address);
       return {
         kind: 'undecided',
-        reason: `no node attracts ${place}: the packet never reaches the cluster (see --via and --announce)`,
+        reason: this.#context.fabric.isEmpty
+          ? 'the objects tell of no node (no Nodes, and no Pods or EndpointSlices that name theirs)'
+          : `no node attracts ${place}: the packet never reaches the cluster (see --via and --announce)`,
       };
     }
     const service = this.#context.fabric.clusterIpOf(arrival.address);

@@ -96,6 +96,11 @@ export class Fabric {
     return !this.#failed.has(node);
   }
 
+  /** There is no node at all. */
+  get isEmpty(): boolean {
+    return this.#topology.nodes.size === 0;
+  }
+
   /** The service that has an address of its own, `namespace/name`. */
   serviceOf(address: IpAddress): string | undefined {
     return this.#services.outside.get(formatAddress(address));

@@ -346,8 +346,8 @@ export const routerAddress = (node: TopologyNode, family: Family): IpAddress | u
   node.routers.find((address) => address.family === family);
 
 /** What is assumed where the router's address would be the source and no object tells it. */
-export const routerAssumed = ({ name }: TopologyNode): string =>
-  `No CiliumNode tells the address of cilium_host (CiliumInternalIP) of ${name}: the node's own stands in as the source towards pods.`;
+export const routersAssumed = (names: Iterable<string>): string =>
+  `No CiliumNode tells the address of cilium_host (CiliumInternalIP) of ${listed([...names].sort(compareText))}: the node's own stands in as the source towards pods.`;
 
 export const podAddress = (pod: TopologyPod, family: Family): IpAddress | undefined =>
   pod.addresses.find((address) => address.family === family);

@@ -23,7 +23,7 @@ import type { Masquerade } from './masquerade.ts';
 import type { PolicyGate, PolicySubject } from './policy-gate.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import { Device } from './options.ts';
-import { nodeAddress, routerAddress, routerAssumed, type TopologyNode, type TopologyPod } from './topology.ts';
+import { nodeAddress, routerAddress, type TopologyNode, type TopologyPod } from './topology.ts';
 
 /** Frames that go round are given up after so many hops. */
 export const MAX_HOPS = 64;
@@ -70,6 +70,8 @@ export interface WalkContext {
   readonly masquerade: Masquerade;
   node(topology: TopologyNode): TwinNode;
   assume(sentence: string): void;
+  /** The address of a node's `cilium_host` is not known, and the node's own stands in. */
+  assumeRouter(node: string): void;
   /** Whether the diary is kept: events, views and frames of every hop. Without it a packet costs a tenth. */
   readonly record: boolean;
   /** What network policy says; undefined where nothing is enforced. */
@@ -221,7 +223,7 @@ export class Walk {
       sameWords(own.words, parts.saddr) &&
       routerAddress(node.topology, parts.family) === undefined
     ) {
-      this.#context.assume(routerAssumed(node.topology));
+      this.#context.assumeRouter(node.name);
     }
     const out = encapsulated(frame, parts, {
       protocol,

@@ -90,6 +90,8 @@ export interface FlowAnswer {
   readonly controlPlane: ControlPlane;
   /** What the control plane said to the objects. */
   readonly report: ChangeReport;
+  /** There are EndpointSlices among the objects, whosoever's they are. */
+  readonly knowsEndpoints: boolean;
 }
 
 /**
@@ -145,6 +147,7 @@ class FlowSelector {
     const [to, frontend] = this.find(controlPlane);
     const serviceRow = frontend?.entry.service;
     const { inventory, client } = this;
+    const knowsEndpoints = this.objects.some(({ kind }) => kind === 'EndpointSlice');
     if (frontend === undefined || serviceRow === undefined) {
       const views: FlowView[] = [];
       return {
@@ -158,6 +161,7 @@ class FlowSelector {
         inventory,
         controlPlane,
         report,
+        knowsEndpoints,
       };
     }
     const [algorithm, algorithmFrom] = this.algorithm(frontend, serviceRow, to, controlPlane);
@@ -166,7 +170,19 @@ class FlowSelector {
       this.node === undefined && this.differsByNode(frontend, serviceRow, localOnly)
         ? this.viewsByNode(frontend, to, algorithm)
         : [this.view(this.node === undefined ? [] : [this.node], controlPlane, frontend, to, algorithm)];
-    return { client, to, frontend, serviceRow, algorithmFrom, localOnly, views, inventory, controlPlane, report };
+    return {
+      client,
+      to,
+      frontend,
+      serviceRow,
+      algorithmFrom,
+      localOnly,
+      views,
+      inventory,
+      controlPlane,
+      report,
+      knowsEndpoints,
+    };
   }
 
   private classify(address: IpAddress): FlowClient {

@@ -68,7 +68,8 @@ function noBackendLines(answer: FlowAnswer, view: FlowView): string[] {
     );
   } else if (all > 0) {
     lines.push(`${plural(all, 'endpoint address', 'endpoint addresses')}, but none with this port, family and zone`);
-  } else lines.push('the service has no usable endpoint');
+  } else if (!answer.knowsEndpoints) lines.push('EndpointSlices are missing from the input');
+  else lines.push('the service has no usable endpoint');
   lines.push(
     answer.client.kind === 'external'
       ? 'the packet is dropped ("Service backend not found", -158); with service-no-backend-response=reject, the default, an ICMP error goes back'

@@ -181,6 +181,23 @@ items:
     );
   });
 
+  it('tells that a kind is missing from the input rather than that there are no endpoints', async () => {
+    const text = `apiVersion: v1
+kind: Service
+metadata: {name: a, namespace: x}
+spec: {type: LoadBalancer, clusterIP: 10.96.0.1, ports: [{port: 80}]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.1}]}}
+`;
+    const path = file('only-services.yaml', text);
+    const { out } = await runCli(['select', '-f', path, '--from', '198.51.100.7:4000', '--to', '203.0.113.1:80']);
+    expect(out).toContain('EndpointSlices are missing from the input\n');
+    expect(out).not.toContain('no usable endpoint');
+    const way = ['trace', '-f', path, '--from', 'external:198.51.100.7:4000', '--to', '203.0.113.1:80/TCP'];
+    expect((await runCli(way)).out).toContain(
+      'the objects tell of no node (no Nodes, and no Pods or EndpointSlices that name theirs)',
+    );
+  });
+
   it('names the zone that no endpoint is hinted for', async () => {
     const objects = `apiVersion: v1
 kind: Node

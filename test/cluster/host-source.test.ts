@@ -53,5 +53,10 @@ describe("which address a node's own packets come from", () => {
     }
     expect(answers.some(({ source }) => source!.startsWith('192.168.0.1:'))).toBe(true);
     expect(seen(shop(), tunnel, 'node:node-1', '10.0.2.12:8080/TCP').assumed).not.toMatch(told);
+    const cluster = Cluster.fromKubernetes(withoutRouters(), tunnel);
+    for (const name of ['node-2', 'node-1']) cluster.send({ from: `node:${name}`, to: '10.0.3.13:8080/TCP' });
+    expect(cluster.assumptions.filter((one) => one.includes('CiliumInternalIP'))).toEqual([
+      "No CiliumNode tells the address of cilium_host (CiliumInternalIP) of node-1, node-2: the node's own stands in as the source towards pods.",
+    ]);
   });
 });
