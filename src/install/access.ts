@@ -87,7 +87,7 @@ export function accessSteps(
     if ((options.service !== undefined && options.service !== name) || !alive.has(name)) continue;
     for (const [what, to] of targets(service, node.addresses, config)) {
       steps.push({
-        name: `${name} by its ${what} from node ${node.name}`,
+        name: `${name} by its ${what} from node ${node.name}: ${to}`,
         send: { from: `node:${node.name}`, to },
         expect: { outcome: 'replied' },
       });

@@ -21,6 +21,7 @@ describe('access checks', () => {
   });
 
   it('names one service and one node', () => {
+    expect(new Set(steps.map(({ name }) => name)).size).toBe(steps.length);
     expect(accessSteps(objects, config, { service: 'shop/api', node: 'worker-b1' }).map(({ send }) => send.to)).toEqual(
       ['10.96.20.30:80/TCP', '192.168.10.21:31080/TCP', '127.0.0.1:31080/TCP'],
     );
