@@ -13,6 +13,7 @@ const { config } = resolveConfig();
 describe('access checks', () => {
   it('a working replacement answers every one of them', () => {
     const steps = accessSteps(objects, config, { node: 'worker-a1' });
+    expect(new Set(steps.map(({ name }) => name)).size).toBe(steps.length);
     expect(steps.length).toBeGreaterThan(20);
     const cluster = Cluster.fromKubernetes(objects, { seed: 1 });
     for (const { name, send, expect: wanted } of steps) {
@@ -21,7 +22,6 @@ describe('access checks', () => {
   });
 
   it('names one service and one node', () => {
-    expect(new Set(steps.map(({ name }) => name)).size).toBe(steps.length);
     expect(accessSteps(objects, config, { service: 'shop/api', node: 'worker-b1' }).map(({ send }) => send.to)).toEqual(
       ['10.96.20.30:80/TCP', '192.168.10.21:31080/TCP', '127.0.0.1:31080/TCP'],
     );
