@@ -1,5 +1,5 @@
 // Packs the package and looks at the tarball as a user gets it: publint, attw, every entry imported in Node and bundled for a browser.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -71,8 +71,9 @@ try {
     if (limit === undefined) throw new Error(`${name} has no limit in SIZE_LIMITS; it is ${bytes} bytes`);
     if (bytes > limit) throw new Error(`${name} is ${bytes} bytes, more than ${limit}`);
   }
-  const help = run(join(user, 'node_modules/.bin', manifest.name), ['--help'], { cwd: user });
-  if (!help.includes('Usage')) throw new Error('the installed command prints no help');
+  const help = spawnSync(join(user, 'node_modules/.bin', manifest.name), ['--help'], { cwd: user, encoding: 'utf8' });
+  if (!help.stdout.includes('Usage')) throw new Error('the installed command prints no help');
+  if (help.stderr !== '') throw new Error(`the installed command complains: ${help.stderr}`);
   const plan = run(
     join(user, 'node_modules/.bin', manifest.name),
     'maglev plan --backends 10 --table-size 16381 --max-needless 5% --trials 50 --threads 2'.split(' '),
