@@ -1,3 +1,4 @@
+import type { Family } from '../net/address.ts';
 import { csumApply, csumDiff16, csumDiff32, l4ChecksumOffset, replaceL4Checksum } from '../net/checksum.ts';
 import { ETH, IPV4, IPV6 } from '../net/headers.ts';
 import type { PacketBuffer } from '../net/packet-buffer.ts';
@@ -9,6 +10,10 @@ import type { NodeFamily } from './node-family.ts';
 
 /** All bits of a checksum. */
 const ONES = 0xffff;
+
+/** The word of an IP header that has the length, of a packet of `length` bytes without options or traffic class. */
+export const lengthWord = (family: Family, length: number, protocol: number, hopLimit: number): number =>
+  family === 4 ? 0x4500_0000 | length : (((length - IPV6.SIZE) << 16) | (protocol << 8) | hopLimit) >>> 0;
 
 /**
  * What became of the headers of a flow's packet: read off the packet before and after its program, and done again to the next one. Addresses, ports,

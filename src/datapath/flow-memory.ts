@@ -5,7 +5,7 @@ import { ETH, TCP, TcpFlag, UDP } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import { ZERO_MAC } from '../node/mac.ts';
 import type { HookContext } from './context.ts';
-import { FlowHeaders } from './flow-headers.ts';
+import { FlowHeaders, lengthWord } from './flow-headers.ts';
 import {
   FlowRecords,
   FlowWord,
@@ -140,12 +140,11 @@ export class FlowMemory {
   }
 
   /**
-   * `knows` for the packet that `flow` stands for, without SYN, FIN and RST, at the XDP program: the context is prepared, but there are no bytes. Flows
-   * whose packets get an option are left to those that have.
+   * `knows` for the packet that `flow` stands for, without SYN, FIN and RST, at the XDP program: the context is prepared, but there are no bytes.
+   * @param length of the IP packet
    */
-  knowsFlow(ctx: HookContext, program: number, flow: FrameSpec, ttl: number): boolean {
+  knowsFlow(ctx: HookContext, program: number, flow: FrameSpec, ttl: number, length: number): boolean {
     this.idle();
-    const records = this.#records;
     if (this.#pause > 0 || ctx.mark !== 0) return false;
     const key = this.#key;
     const w = this.#w;
@@ -159,23 +158,25 @@ export class FlowMemory {
     key[2 * w + 4] = (ctx.transfer << 16) | (flow.protocol << 8) | program;
     key[2 * w + 5] = ctx.ifindex;
     this.#headers.ttl = ttl;
-    const at = records.find(key);
-    if (at < 0 || records.words[at + FlowWord.ADDED] !== 0 || !this.#isAsLearned(at, ctx.pod)) return false;
+    this.#headers.lengthWord = lengthWord(this.#f.family, length, flow.protocol, ttl);
+    const at = this.#records.find(key);
     this.#at = at;
-    return true;
+    return at >= 0 && this.#isAsLearned(at, ctx.pod);
   }
 
-  /** `repeat` for a packet that `knowsFlow` knows; what the flow becomes goes to `out`. @param length of the frame that it stands for */
+  /** `repeat` for a packet that `knowsFlow` knows; what the flow becomes goes to `out`. @param length of the IP packet */
   repeatFlow(ctx: HookContext, flow: FrameSpec, ttl: number, length: number, out: TranslatedFlow): number {
     const at = this.#at;
     const w = this.#w;
     const { words, after } = this.#records;
     const { protocol, sourceMac = ZERO_MAC } = flow;
     const flags = protocol === Protocol.TCP ? flow.tcpFlags! : 0;
-    this.#useAll(at, ctx, flags, length, sourceMac.high | 0, sourceMac.low);
-    const ports = words[at + after + 2 * w]!;
-    copyAddress(out.destination, 0, words, at + after, w);
-    copyAddress(out.source, 0, words, at + after + w, w);
+    this.#useAll(at, ctx, flags, ETH.SIZE + length, sourceMac.high | 0, sourceMac.low);
+    // With an outer header what is inside stays as it was.
+    const to = at + (isPushed(words[at + FlowWord.OUTCOME]!) ? FlowWord.KEY : after);
+    const ports = words[to + 2 * w]!;
+    copyAddress(out.destination, 0, words, to, w);
+    copyAddress(out.source, 0, words, to + w, w);
     out.family = this.#f.family;
     out.protocol = protocol;
     out.sport = ports >>> 16;

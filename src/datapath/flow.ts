@@ -62,7 +62,7 @@ export class FlowRunner implements TranslatedFlow {
   run(hook: Hook, flow: FrameSpec, options: ReceiveOptions): number {
     const { context } = this;
     if (hook === 'xdp' && options.trace === undefined && this.#isKnown(flow, options)) {
-      return this.#memory.repeatFlow(context, flow, flow.ttl ?? TTL, ETH.SIZE + ipLength(flow), this);
+      return this.#memory.repeatFlow(context, flow, flow.ttl ?? TTL, ipLength(flow), this);
     }
     writePacket(context.packet, flow);
     const act = this.node.runLoaded(hook, options, context);
@@ -81,7 +81,7 @@ export class FlowRunner implements TranslatedFlow {
     node.prepare(options, context);
     enterHook('xdp', context);
     this.#memory = memory;
-    return memory.knowsFlow(context, Program.XDP, flow, ttl);
+    return memory.knowsFlow(context, Program.XDP, flow, ttl, ipLength(flow));
   }
 
   /** The translated flow as a value. */

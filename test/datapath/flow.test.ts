@@ -167,6 +167,22 @@ describe('flows without bytes', () => {
     });
   });
 
+  it.each([4, 6] as const)('what gets an option or an outer header is known by its length, IPv%d', (family) => {
+    for (const dsrDispatch of ['opt', 'ipip'] as const) {
+      const node = makeNode({ options: { mode: 'dsr', dsrDispatch, acceleration: 'native' }, backends: [1] });
+      const runner = new FlowRunner(node);
+      const { client, frontend } = WORLD[family];
+      const flow = { protocol: Protocol.UDP, source: parseAddress(client), destination: parseAddress(frontend) };
+      const hits = [100, 100, 100, 100, 101, 100].map((length) => {
+        expect(runner.run('xdp', { ...flow, sport: 40000, dport: 80, length }, { now: 9 })).toBe(1);
+        expect(runner.context.inserted + runner.context.pushed).toBeGreaterThan(0);
+        expect(runner.flow()).toMatchObject({ sport: 40000, dport: dsrDispatch === 'ipip' ? 80 : 8080 });
+        return node.of(family).memory.hits;
+      });
+      expect(hits).toEqual([0, 0, 1, 2, 2, 2]);
+    }
+  });
+
   it('tell what they have become, inside of encapsulations too', () => {
     for (const options of builds) {
       const node = makeNode({ options, backends: [1] });
