@@ -1,4 +1,3 @@
-import type { Family } from '../net/address.ts';
 import { csumApply, csumDiff16, csumDiff32, l4ChecksumOffset, replaceL4Checksum } from '../net/checksum.ts';
 import { ETH, IPV4, IPV6 } from '../net/headers.ts';
 import type { PacketBuffer } from '../net/packet-buffer.ts';
@@ -11,10 +10,6 @@ import type { NodeFamily } from './node-family.ts';
 /** All bits of a checksum. */
 const ONES = 0xffff;
 
-/** The word of an IP header that has the length, of a packet of `length` bytes without options or traffic class. */
-export const lengthWord = (family: Family, length: number, protocol: number, hopLimit: number): number =>
-  family === 4 ? 0x4500_0000 | length : (((length - IPV6.SIZE) << 16) | (protocol << 8) | hopLimit) >>> 0;
-
 /**
  * What became of the headers of a flow's packet: read off the packet before and after its program, and done again to the next one. Addresses, ports,
  * MAC addresses, TTL and checksums change; an option or extension header may come behind the IP base header, or (IPIP) a copy of it before.
@@ -22,18 +17,23 @@ export const lengthWord = (family: Family, length: number, protocol: number, hop
 export class FlowHeaders {
   /** Of the packet in hand, before its program. */
   ttl = 0;
-  /** Of the packet in hand, before its program: the word of the IP header that has the length. */
-  lengthWord = 0;
+  /** What the IP header of the packet in hand says before its program: the whole length, for IPv6 without the header. */
+  length = 0;
   readonly headerLength: number = 0;
   readonly ttlOffset: number = 0;
   readonly lengthOffset: number = 0;
+  /** Of the word that has the length. */
+  readonly #lengthWordOffset: number = 0;
+  /** Of the half word of TTL and protocol, or next header and hop limit. */
+  readonly #halfOffset: number = 0;
   readonly #f: NodeFamily;
   readonly #records: FlowRecords;
   readonly #w: number = 1;
   #l3Checksum = 0;
   #l4Checksum = 0;
   #head = 0;
-  #length = 0;
+  #frameLength = 0;
+  #lengthWord = 0;
 
   constructor(f: NodeFamily, records: FlowRecords) {
     this.#f = f;
@@ -41,7 +41,9 @@ export class FlowHeaders {
     this.#w = f.words;
     this.headerLength = f.family === 4 ? IPV4.SIZE : IPV6.SIZE;
     this.ttlOffset = f.family === 4 ? IPV4.TTL : IPV6.HOP_LIMIT;
-    this.lengthOffset = f.family === 4 ? 0 : IPV6.PAYLOAD_LENGTH;
+    this.lengthOffset = f.family === 4 ? IPV4.TOTAL_LENGTH : IPV6.PAYLOAD_LENGTH;
+    this.#lengthWordOffset = f.family === 4 ? 0 : IPV6.PAYLOAD_LENGTH;
+    this.#halfOffset = f.family === 4 ? IPV4.TTL : IPV6.NEXT_HEADER;
   }
 
   /** The words of a packet that become others: destination, source, ports (`added` bytes later), MAC addresses. */
@@ -60,7 +62,8 @@ export class FlowHeaders {
   watch({ packet, headers }: HookContext): void {
     const { l3, l4, protocol } = headers;
     this.#head = packet.head;
-    this.#length = packet.length;
+    this.#frameLength = packet.length;
+    this.#lengthWord = packet.u32(l3 + this.#lengthWordOffset);
     this.#l3Checksum = packet.u16(l3 + IPV4.CHECKSUM);
     this.#l4Checksum = packet.u16(l4 + l4ChecksumOffset(protocol));
   }
@@ -68,7 +71,9 @@ export class FlowHeaders {
   /** Bytes that the program added to the watched packet, in one place; -1 if it is longer or shorter otherwise. */
   added({ packet, inserted, pushed }: HookContext): number {
     const added = inserted + pushed;
-    if (packet.head !== this.#head - added || packet.length !== this.#length + added) return -1;
+    if (packet.head !== this.#head - added || packet.length !== this.#frameLength + added) return -1;
+    // A length that is no more than this will not overflow either.
+    if (this.length + added > ONES) return -1;
     if (pushed === 0) return added;
     // Tunnels push more. With the defect off the outer header's checksum is computed anew, not amended.
     const { dsrDispatch, defects } = this.#f.node.options;
@@ -90,15 +95,17 @@ export class FlowHeaders {
     const { words, after, inserted: option } = this.#records;
     this.readWords(ctx, added, words, at + after);
     words[at + FlowWord.ADDED] = added;
-    words[at + option] = this.lengthWord;
-    words[at + option + 1] = packet.u32(headers.l3 + this.lengthOffset);
-    if (pushed > 0) words[at + option + 2] = packet.u16(headers.l3 + this.ttlOffset);
+    const word = packet.u32(headers.l3 + this.#lengthWordOffset);
+    words[at + option] = this.length;
+    words[at + option + 1] = word - this.#lengthWord;
+    // For IPv6 next header and hop limit are in that word; of an outer header they are written by themselves.
+    if (pushed > 0) words[at + option + 2] = packet.u16(headers.l3 + this.#halfOffset);
     else {
       for (let i = 0; 4 * i < added; i++) {
         words[at + option + 2 + i] = packet.u32(headers.l3 + this.headerLength + 4 * i);
       }
     }
-    this.#sumUp(ctx, at);
+    this.#sumUp(ctx, at, csumDiff32(this.#lengthWord, word));
     return this.#explains(ctx, at);
   }
 
@@ -143,33 +150,36 @@ export class FlowHeaders {
   #insert(packet: PacketBuffer, l3: number, from: number, bytes: number): void {
     const { words } = this.#records;
     const to = l3 + this.headerLength;
+    const at = l3 + this.#lengthWordOffset;
     // Signed words: V8 may pass an unsigned one as an object on the heap.
-    packet.setU32(l3 + this.lengthOffset, words[from + 1]! | 0);
+    packet.setU32(at, (packet.u32(at) + words[from + 1]!) | 0);
     packet.makeRoom(to, bytes);
     for (let i = 0; 4 * i < bytes; i++) packet.setU32(to + 4 * i, words[from + 2 + i]! | 0);
   }
 
   /** IPIP: a copy of the base header comes in front, and it is this one that changes. */
   #push(packet: PacketBuffer, l3: number, at: number): void {
-    const { headerLength, ttlOffset } = this;
+    const { headerLength } = this;
     const { words, after, inserted } = this.#records;
     packet.makeRoom(l3, headerLength);
     const { view, head } = packet;
     const to = (head + l3) | 0;
     const from = (to + headerLength) | 0;
     for (let i = 0; i < headerLength; i += 4) view.setInt32(to + i, view.getInt32(from + i, true), true);
+    const half = words[at + inserted + 2]!;
+    const halfAt = to + this.#halfOffset;
     if (this.#f.family === 4) {
-      const ttl = words[at + inserted + 2]!;
-      const sum = words[at + FlowWord.L3_CHANGE]! + csumDiff16(view.getUint16(to + ttlOffset), ttl);
+      const sum = words[at + FlowWord.L3_CHANGE]! + csumDiff16(view.getUint16(halfAt), half);
       view.setUint16(to + IPV4.CHECKSUM, csumApply(view.getUint16(to + IPV4.CHECKSUM), sum));
-      view.setUint16(to + ttlOffset, ttl);
     }
-    packet.setU32(l3 + this.lengthOffset, words[at + inserted + 1]! | 0);
+    const lengthAt = to + this.#lengthWordOffset;
+    view.setInt32(lengthAt, (view.getInt32(lengthAt) + words[at + inserted + 1]!) | 0);
+    view.setUint16(halfAt, half);
     this.#writeAddresses(packet, l3, at + after);
   }
 
   /** The changes of the checksums: what the programs' own steps add up to. */
-  #sumUp({ packet, headers, pushed }: HookContext, at: number): void {
+  #sumUp({ packet, headers, pushed }: HookContext, at: number, lengthened: number): void {
     const { words, after, inserted } = this.#records;
     const addresses = 2 * this.#w;
     const from = at + FlowWord.KEY;
@@ -183,7 +193,7 @@ export class FlowHeaders {
     const l4 = ports === newPorts ? sum : sum + csumDiff32(ports, newPorts);
     const option = at + inserted;
     const bytes = words[at + FlowWord.ADDED]!;
-    if (bytes !== 0) sum += csumDiff32(words[option]!, words[option + 1]!);
+    if (bytes !== 0) sum += lengthened;
     if (pushed === 0) {
       const ttl = packet.u8(headers.l3 + this.ttlOffset);
       if (ttl !== this.ttl) sum += csumDiff16(this.ttl << 8, ttl << 8);

@@ -1,11 +1,11 @@
 import { Use, USE_BY_PODS, USE_WORDS, UseLog } from '../conntrack/use-log.ts';
 import { copyAddress, storeAddress } from '../net/address.ts';
 import type { FrameSpec } from '../net/frame.ts';
-import { ETH, TCP, TcpFlag, UDP } from '../net/headers.ts';
+import { ETH, IPV6, TCP, TcpFlag, UDP } from '../net/headers.ts';
 import { Protocol } from '../net/protocol.ts';
 import { ZERO_MAC } from '../node/mac.ts';
 import type { HookContext } from './context.ts';
-import { FlowHeaders, lengthWord } from './flow-headers.ts';
+import { FlowHeaders } from './flow-headers.ts';
 import {
   FlowRecords,
   FlowWord,
@@ -125,7 +125,7 @@ export class FlowMemory {
     const at = this.#records.find(this.#key);
     this.#at = at;
     const headers = this.#headers;
-    headers.lengthWord = ctx.packet.u32(ctx.headers.l3 + headers.lengthOffset);
+    headers.length = ctx.packet.u16(ctx.headers.l3 + headers.lengthOffset);
     return at >= 0 && this.#isAsLearned(at, ctx.pod);
   }
 
@@ -158,7 +158,7 @@ export class FlowMemory {
     key[2 * w + 4] = (ctx.transfer << 16) | (flow.protocol << 8) | program;
     key[2 * w + 5] = ctx.ifindex;
     this.#headers.ttl = ttl;
-    this.#headers.lengthWord = lengthWord(this.#f.family, length, flow.protocol, ttl);
+    this.#headers.length = this.#f.family === 4 ? length : length - IPV6.SIZE;
     const at = this.#records.find(key);
     this.#at = at;
     return at >= 0 && this.#isAsLearned(at, ctx.pod);
@@ -275,8 +275,8 @@ export class FlowMemory {
     if (pod !== undefined && this.#pods[at / stride] !== pod) return false;
     // A pod's packet may pass two hops of the node: its own, and one back to a proxy.
     if (this.#headers.ttl <= ttlOf(words[at + FlowWord.OUTCOME]!)) return false;
-    // What is added goes with one length of packet.
-    if (words[at + FlowWord.ADDED] !== 0 && words[at + inserted] !== this.#headers.lengthWord) return false;
+    // Where something is added, a longer packet might be too long.
+    if (words[at + FlowWord.ADDED] !== 0 && this.#headers.length > words[at + inserted]!) return false;
     for (let i = usesOf(words[at + FlowWord.OUTCOME]!), use = at + uses; i > 0; i--, use += USE_WORDS) {
       const kind = words[use]!;
       if ((kind & Use.MASK) > Use.CT_READ) continue;

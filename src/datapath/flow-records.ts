@@ -104,7 +104,7 @@ export class FlowRecords {
   readonly after: number;
   readonly route: number;
   readonly uses: number;
-  /** The word of the IP header that has the length, what becomes of it, and what is inserted (of what is pushed: the half word of the TTL). */
+  /** The most that the IP header's length may be, the change of the word that has it, and what is inserted (of what is pushed: the half word of the TTL). */
   readonly inserted: number;
   /** First row of each chain plus 1, or 0; as many chains as rows, a power of two. */
   #heads: Uint32Array = new Uint32Array(1);

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type DatapathInput, parseAddress, parseCidr, Protocol, TcpFlag } from '../../src/index.ts';
+import { buildFrame, type DatapathInput, parseAddress, parseCidr, Protocol, TcpFlag } from '../../src/index.ts';
 import { ops, worlds } from './flow-memory-ops.ts';
 import { type Change, compareWide, type Packet, Side, type World } from './flow-memory-wide.ts';
-import { mulberry, WORLD } from './world.ts';
+import { GATEWAY, makeNode, mulberry, NODE_MAC, WORLD } from './world.ts';
 
 const world = (options: DatapathInput): World => ({
   options,
@@ -99,6 +99,24 @@ describe('flow memory, with all hooks and options', () => {
     const list = [NO_LOCAL_BACKEND, request, request, request, ...altered];
     expect(compareWide(world({ ...IPIP, defects: { ipip4OuterOptions: false } }), list).hits).toBe(0);
     expect(compareWide(world({ ...IPIP, defects: { ipip4OuterOptions: true } }), list).hits).toBeGreaterThan(35);
+  });
+
+  it.each([
+    [4, 'opt', 2, 0xfffc],
+    [4, 'ipip', 2, 0xfff0],
+    [6, 'ipip', 4, 0xfff0],
+  ] as const)('learns nothing of a length that overflows, IPv%d, %s', (family, dsrDispatch, at, length) => {
+    const { client, frontend } = WORLD[family];
+    const spec = { protocol: Protocol.UDP, sport: 40_000, dport: 80, sourceMac: GATEWAY, destinationMac: NODE_MAC };
+    const frame = buildFrame({ ...spec, source: parseAddress(client), destination: parseAddress(frontend) });
+    const long = frame.slice();
+    new DataView(long.buffer).setUint16(14 + at, length);
+    const [told, wanted] = [{}, { trace: { event: () => {} } }].map((more) => {
+      const options = { mode: 'dsr', dsrDispatch, acceleration: 'native', dsrIcmpErrors: false } as const;
+      const node = makeNode({ options, backends: [1] });
+      return [long, long, long, frame, frame].map((bytes) => node.receive('xdp', bytes, { now: 9, ...more }).frame);
+    });
+    expect(told).toEqual(wanted);
   });
 
   it('takes no bits of a caller for its own', () => {
