@@ -24,7 +24,7 @@ export function proxyPortOf(frontend: Frontend, options: ControlPlaneOptions): n
   const redirect = frontend.entry.proxyRedirect;
   if (redirect === undefined) return 0;
   const byFrontend = differs(options.profile, 'redirects-by-frontend');
-  if (byFrontend && frontend.protocol !== Protocol.TCP) return 0;
+  if (byFrontend && (frontend.protocol !== Protocol.TCP || frontend.redirectTo !== undefined)) return 0;
   const port = byFrontend ? frontend.port : frontend.servicePort;
   return redirect.ports.length === 0 || redirect.ports.includes(port) ? redirect.port : 0;
 }

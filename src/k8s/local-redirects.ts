@@ -6,6 +6,8 @@ import { EMPTY_LIST, nameOf } from './objects/fields.ts';
 import type { LocalRedirectPolicyObject } from './objects/local-redirect.ts';
 import type { PodObject } from './objects/pod.ts';
 import type { ControlPlaneOptions } from './options.ts';
+import { differs } from './profile.ts';
+import { redirectPlan } from './redirect-plan.ts';
 import { isFamilyEnabled } from './services.ts';
 import type { AddressConflict, FrontendSpec, InstanceSpec, Tables } from './tables.ts';
 
@@ -74,6 +76,8 @@ export class LocalRedirects {
   setPolicy(policy: LocalRedirectPolicyObject): void {
     const name = nameOf(policy);
     const old = this.#policies.get(name);
+    // The older control plane takes neither updates nor a second policy for a service.
+    if (this.#isOlder && (old !== undefined || this.#isServed(policy.service))) return;
     if (old !== undefined && old.policy.service !== policy.service) this.removePolicy(name);
     this.#policies.set(name, {
       policy,
@@ -84,12 +88,21 @@ export class LocalRedirects {
     });
   }
 
+  get #isOlder(): boolean {
+    return differs(this.#options.profile, 'local-redirects');
+  }
+
+  #isServed(service: string): boolean {
+    return service !== '' && [...this.#policies.values()].some(({ policy }) => policy.service === service);
+  }
+
   /** Brings services, backends and redirects in line with policies and pods. Called after the frontends themselves are up to date. */
   refresh(): void {
+    const records = [...this.#policies.keys()].sort(compareText).map((name) => this.#policies.get(name)!);
+    if (this.#isOlder) return this.#refreshOlder(records);
     /** Of several policies for one service the last by name decides about all of its frontends. */
     const deciding = new Map<string, PolicyRecord>();
-    for (const name of [...this.#policies.keys()].sort(compareText)) {
-      const record = this.#policies.get(name)!;
+    for (const record of records) {
       this.#refresh(record);
       if (record.policy.service !== '') deciding.set(record.policy.service, record);
     }
@@ -101,8 +114,34 @@ export class LocalRedirects {
   }
 
   #refresh(record: PolicyRecord): void {
-    const { policy, target } = record;
-    const asked = policy.address === undefined ? [] : addressFrontends(policy);
+    const { policy } = record;
+    this.#setFrontends(record, policy.address === undefined ? [] : addressFrontends(policy));
+    this.#setBackends(record, this.#backendsOf(policy));
+  }
+
+  /** Of several policies for one frontend the last by name has it. */
+  #refreshOlder(records: readonly PolicyRecord[]): void {
+    const at = (address: ScopedAddress): Frontend | undefined => this.#tables.frontend(address);
+    const owners = new Map<Frontend, PolicyRecord>();
+    for (const record of records) {
+      const { policy } = record;
+      const service = this.#tables.entry(policy.service)?.frontends ?? [];
+      const { own, taken, backends } = redirectPlan(policy, this.#podsOf(policy), service, at, this.#options);
+      this.#setFrontends(record, own);
+      this.#setBackends(record, backends);
+      for (const frontend of taken) owners.set(frontend, record);
+    }
+    for (const record of records) {
+      const { redirectedFrom } = this.#tables.entryOf(record.target);
+      for (const frontend of [...(redirectedFrom ?? [])].sort(tableOrder)) {
+        if (owners.get(frontend) !== record) this.#tables.redirect(frontend, undefined);
+      }
+    }
+    for (const [frontend, { target }] of owners) this.#tables.redirect(frontend, this.#tables.entryOf(target));
+  }
+
+  #setFrontends(record: PolicyRecord, asked: readonly FrontendSpec[]): void {
+    const { target } = record;
     record.conflict = this.#tables.conflictOf(target, asked);
     const isFree = (spec: FrontendSpec): boolean => this.#tables.conflictOf(target, [spec]) === undefined;
     const frontends = record.conflict === undefined ? asked : asked.filter(isFree);
@@ -110,7 +149,10 @@ export class LocalRedirects {
     if (entry?.service === undefined || !sameFrontends(entry.frontends, frontends)) {
       this.#tables.upsertService(syntheticService(target), frontends);
     }
-    const wanted = this.#backendsOf(policy);
+  }
+
+  #setBackends(record: PolicyRecord, wanted: readonly InstanceSpec[]): void {
+    const { target } = record;
     const keys = wanted.map(({ at }) => at.key);
     const before = addressesOf(record.backends);
     const named = (rows: readonly { readonly portNames: readonly string[] }[]): string =>
@@ -162,8 +204,9 @@ export class LocalRedirects {
     for (const { policy, target } of this.#policies.values()) {
       if (!policy.skipRedirectFromBackend) continue;
       const entry = this.#tables.entry(target);
-      const frontends = policy.service === '' ? (entry?.frontends ?? []) : [...(entry?.redirectedFrom ?? [])];
+      const frontends = [...(entry?.frontends ?? []), ...(entry?.redirectedFrom ?? [])];
       for (const pod of this.#podsOf(policy)) {
+        if (this.#isOlder && !pod.ready) continue;
         const name = nameOf(pod);
         byPod.set(name, [...(byPod.get(name) ?? []), ...frontends]);
       }

@@ -5,6 +5,7 @@ import { compareBytes, type Frontend, type ServiceEntry } from './model.ts';
 import type { LocalNode } from './node-view.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { isWildcard, Reconciler } from './reconciler.ts';
+import { rowOf } from './redirect-plan.ts';
 import { selectInstances } from './select.ts';
 import type { Tables } from './tables.ts';
 
@@ -110,7 +111,7 @@ export class MapSync {
         return;
       }
       frontend.backends = selectInstances(frontend, this.#node, this.#options);
-      this.#reconciler.update(frontend, frontend.entry.service!, frontend.backends);
+      this.#reconciler.update(frontend, rowOf(frontend, this.#options)!, frontend.backends);
       frontend.status = 'Done';
       frontend.error = '';
       if (frontend.settled !== this.#settlement) this.#written.push(frontend);

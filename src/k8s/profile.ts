@@ -21,6 +21,11 @@ export const DIFFERENCES_1_17 = [
   'redirects-by-frontend',
   /** externalTrafficPolicy marks frontends for the outside alone, and neither policy one that is redirected locally. */
   'policies-by-type',
+  /**
+   * Local redirects: ready pods at the policy's own backend ports; without any the service keeps its backends. A redirected frontend has
+   * nothing of its Service; an address matcher takes over a ClusterIP. Neither updates of a policy nor a second one for a service count.
+   */
+  'local-redirects',
   /** Cluster mesh affinity: all backends keep slots, the preferred ones alone are counted. */
   'preferred-backends',
   /** Slots: no flags on usable ones, quarantined on the rest; ordered by state, then by id. */

@@ -18,6 +18,7 @@ import { proxyPortOf, usesMaglev, writesSourceRanges } from './flags.ts';
 import { Inventory } from './inventory.ts';
 import { addressKey, type Frontend, type Service as ServiceRow } from './model.ts';
 import { type RawObject, rawObjects } from './raw.ts';
+import { rowOf } from './redirect-plan.ts';
 import { isLocalOnly } from './select.ts';
 import { unspecified } from './services.ts';
 
@@ -299,8 +300,8 @@ class FlowSelector {
     to: L4Address,
     algorithm: SelectionAlgorithm,
   ): FlowView {
-    const row = frontend.entry.service!;
     const { options } = plane;
+    const row = rowOf(frontend, options)!;
     const proxyPort = proxyPortOf(frontend, options);
     if (this.isLeftAlone(frontend, row)) return { ...EMPTY_VIEW, nodes, outcome: 'untranslated' };
     if (this.isRefused(frontend, row, plane)) return { ...EMPTY_VIEW, nodes, outcome: 'source-range' };

@@ -114,7 +114,7 @@ export const LINT_RULES: Readonly<Record<LintRule, Rule>> = {
     source: page('Redirects to the proxy'),
   },
   'redirect-to-nobody': {
-    title: 'A local redirect policy without pods on some nodes: what it redirects has no backend there',
+    title: 'A local redirect policy without pods on some nodes: what it redirects has no backend there (profile 1.18)',
     source: page('Local redirect policies'),
   },
   'frontend-not-written': {

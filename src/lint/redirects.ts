@@ -3,6 +3,7 @@ import type { EnvoyConfigObject } from '../k8s/objects/envoy-config.ts';
 import { nameOf, type ObjectRef } from '../k8s/objects/fields.ts';
 import type { LocalRedirectPolicyObject } from '../k8s/objects/local-redirect.ts';
 import type { KnownObject } from '../k8s/objects/read.ts';
+import { differs } from '../k8s/profile.ts';
 import { listed, type Report } from './finding.ts';
 import type { Cluster } from './objects.ts';
 
@@ -34,8 +35,8 @@ function lintLocalRedirect(policy: LocalRedirectPolicyObject, cluster: Cluster, 
     report('redirect-of-nothing', 'warning', refOf(policy), ['spec', 'redirectFrontend'], message);
     return;
   }
-  // Without Pods nothing is known of where the policy's are.
-  if (pods.length === 0) return;
+  // Without Pods nothing is known of where the policy's are; the older control plane leaves the service alone then.
+  if (pods.length === 0 || differs(options.profile, 'local-redirects')) return;
   const here = new Set(
     pods
       .filter(

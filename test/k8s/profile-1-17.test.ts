@@ -70,6 +70,32 @@ const checkedService = balancer({ ...local, ingress: [{ ip: '203.0.113.1' }, { i
 const healthServices = ({ plane }: View): string[] =>
   plane.frontends.filter(({ entry }) => /health/.test(entry.name)).map((one) => `${one.entry.name} ${one.key}`);
 
+const lrpBackend = {
+  localEndpointSelector: { matchLabels: { app: 'dns' } },
+  toPorts: [{ port: '9000', protocol: 'TCP' }],
+};
+const lrp = (spec: object = {}): Record<string, unknown> => ({
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumLocalRedirectPolicy',
+  metadata: { name: 'to-local', namespace: 'shop' },
+  spec: {
+    redirectFrontend: { serviceMatcher: { serviceName: 'web', namespace: 'shop' } },
+    redirectBackend: lrpBackend,
+    ...spec,
+  },
+});
+const dnsPod = (name: string, ip: string, ready = false): object => {
+  const made = pod([{ name: 'http', containerPort: 5353, protocol: 'TCP' }], {
+    name,
+    ips: [ip],
+    labels: { app: 'dns' },
+  });
+  const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False' }];
+  return { ...made, status: { ...(made['status'] as object), conditions } };
+};
+const effective = ({ plane }: View): string[] =>
+  plane.frontends.map(({ type, redirectTo }) => (redirectTo === undefined ? type : 'LocalRedirect'));
+
 const EXAMPLES: Readonly<Record<Difference, readonly Example[]>> = {
   'ip-mode': [
     {
@@ -203,6 +229,86 @@ const EXAMPLES: Readonly<Record<Difference, readonly Example[]>> = {
         '203.0.113.1:80/TCP',
         '203.0.113.1:80/TCP/i',
       ],
+    },
+  ],
+  'local-redirects': [
+    {
+      // The number is the policy's own; a pod that is not ready does not count.
+      objects: [
+        service(),
+        slice(['10.0.0.1']),
+        lrp(),
+        dnsPod('pod-a', '10.20.9.1', true),
+        dnsPod('pod-b', '10.20.9.2'),
+      ],
+      init: { localRedirectPolicy: true },
+      look: (seen) => [types(seen), effective(seen), backends(seen)],
+      of17: [['ClusterIP'], ['LocalRedirect'], ['10.20.9.1:9000/TCP']],
+      of18: [['ClusterIP'], ['LocalRedirect'], ['10.20.9.1:5353/TCP', '10.20.9.2:5353/TCP']],
+    },
+    {
+      objects: [service(), slice(['10.0.0.1']), lrp(), dnsPod('pod-b', '10.20.9.2')],
+      init: { localRedirectPolicy: true },
+      look: (seen) => [effective(seen), backends(seen)],
+      of17: [['ClusterIP'], ['10.0.0.1:8080/TCP']],
+      of18: [['LocalRedirect'], ['10.20.9.2:5353/TCP']],
+    },
+    {
+      objects: [service(), slice(['10.0.0.1']), lrp(), dnsPod('pod-a', '10.20.9.1', true)],
+      init: { localRedirectPolicy: true },
+      after: (plane) => {
+        plane.apply([dnsPod('pod-a', '10.20.9.1')]);
+      },
+      look: (seen) => [effective(seen), backends(seen), seen.plane.backends.length],
+      of17: [['ClusterIP'], ['10.0.0.1:8080/TCP'], 1],
+      of18: [['LocalRedirect'], ['10.20.9.1:5353/TCP'], 2],
+    },
+    {
+      // What the Service asks for is not asked of the redirect.
+      objects: [
+        service({ sessionAffinity: 'ClientIP', internalTrafficPolicy: 'Local' }),
+        lrp(),
+        dnsPod('pod-a', '10.20.9.1', true),
+      ],
+      init: { localRedirectPolicy: true },
+      look: ({ masters }) => masters.map((line) => /FLAGS=(.*)/.exec(line)![1]),
+      of17: ['LocalRedirect'],
+      of18: ['LocalRedirect+InternalLocal+two-scopes+sessionAffinity'],
+    },
+    {
+      // An address matcher takes over a ClusterIP.
+      objects: [
+        service(),
+        lrp({ redirectFrontend: { addressMatcher: { ip: '10.96.0.1', toPorts: [{ port: '80', protocol: 'TCP' }] } } }),
+        dnsPod('pod-a', '10.20.9.1', true),
+      ],
+      init: { localRedirectPolicy: true },
+      look: (seen) => [effective(seen), backends(seen)],
+      of17: [['LocalRedirect'], ['10.20.9.1:9000/TCP']],
+      of18: [['ClusterIP'], []],
+    },
+    {
+      // Updates are not taken.
+      objects: [service(), lrp(), dnsPod('pod-a', '10.20.9.1', true)],
+      init: { localRedirectPolicy: true },
+      after: (plane) => {
+        plane.apply([
+          lrp({ redirectBackend: { ...lrpBackend, localEndpointSelector: { matchLabels: { app: 'no' } } } }),
+        ]);
+      },
+      look: backends,
+      of17: ['10.20.9.1:9000/TCP'],
+      of18: [],
+    },
+    {
+      objects: [service(), slice(['10.0.0.1']), lrp(), dnsPod('pod-a', '10.20.9.1', true)],
+      init: { localRedirectPolicy: true },
+      after: (plane) => {
+        plane.remove([lrp()]);
+      },
+      look: (seen) => [effective(seen), backends(seen)],
+      of17: [['ClusterIP'], ['10.0.0.1:8080/TCP']],
+      of18: [['ClusterIP'], ['10.0.0.1:8080/TCP']],
     },
   ],
   'preferred-backends': [

@@ -225,6 +225,11 @@ describe('lintObjects', () => {
     expect(lintObjects([service(), envoy('web')], { envoyConfig: true })).toEqual([]);
   });
 
+  it('of profile 1.17 a local redirect without pods falls back to the service', () => {
+    const objects = [...nodes, service(), redirect(), ...local('worker-a')];
+    expect(lintObjects(objects, { localRedirectPolicy: true, profile: '1.17' })).toEqual([]);
+  });
+
   it('has nothing to say about a plain cluster', () => {
     expect(lintObjects([...nodes, balancer(), slice(['10.0.0.1'])])).toEqual([]);
   });

@@ -23,6 +23,8 @@ export interface PodObject {
   readonly hostNetwork: boolean;
   readonly phase: string;
   readonly deleting: boolean;
+  /** Condition `Ready` is True. */
+  readonly ready: boolean;
   readonly addresses: readonly IpAddress[];
   /** Init containers' first, then the containers', each as listed. */
   readonly ports: readonly ContainerPort[];
@@ -51,6 +53,14 @@ function readAddresses(status: Raw): readonly IpAddress[] {
   return texts.map((one) => tryParseAddress(one)).filter((address) => address !== undefined);
 }
 
+function isReady(status: Raw): boolean {
+  let ready = false;
+  each(status, 'conditions', (entry) => {
+    if (text(entry, 'type') === 'Ready') ready = text(entry, 'status') === 'True';
+  });
+  return ready;
+}
+
 /** Reads a Pod. @throws LbtwinError `invalid-object` with the path into it */
 export function readPod(raw: Raw, _warnings: Warning[]): PodObject {
   const { name, namespace, metadata } = metadataOf(raw);
@@ -70,6 +80,7 @@ export function readPod(raw: Raw, _warnings: Warning[]): PodObject {
     hostNetwork,
     phase: within(raw, 'status', (status) => text(status, 'phase')),
     deleting: metadata['deletionTimestamp'] !== undefined && metadata['deletionTimestamp'] !== null,
+    ready: within(raw, 'status', isReady),
     addresses: within(raw, 'status', readAddresses),
     ports,
   };
