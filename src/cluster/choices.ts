@@ -71,9 +71,9 @@ export function merged(journeys: readonly Journey[]): Journey {
       (kind) => `${outcomes.filter((one) => one.kind === kind).length} of ${outcomes.length} ${kind}`,
     );
     const reason = `the backend is drawn at random, and it depends on it: ${told.join(', ')}`;
-    return { ...first, outcome: { kind: 'undecided', candidates, reason }, alternatives };
+    return { ...first, outcome: { kind: 'undecided', candidates, reason }, alternatives, ways: journeys };
   }
-  return { ...first, outcome: commonOf(outcomes, candidates), alternatives };
+  return { ...first, outcome: commonOf(outcomes, candidates), alternatives, ways: journeys };
 }
 
 function commonOf(outcomes: readonly Outcome[], candidates: readonly string[]): Outcome {

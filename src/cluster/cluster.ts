@@ -97,7 +97,7 @@ export class Cluster {
   #masquerade: Masquerade;
   /** Of the objects as they are. */
   #services: ServiceAddresses;
-  readonly #random: (() => number) | undefined;
+  #random: (() => number) | undefined;
   #packets = 0;
 
   private constructor(objects: Iterable<RawObject>, options: ClusterOptions) {
@@ -318,6 +318,17 @@ export class Cluster {
     for (const node of this.#used) node.resetDatapath();
     this.#used.clear();
     this.#masquerade = new Masquerade(this.#topology, this.resolved.config);
+  }
+
+  /** As after its construction, what was assumed aside: no flows, random words from the seed on, and no nodes but one that keeps the report. */
+  renew(): void {
+    this.forget();
+    if (this.options.seed !== undefined) this.#random = seededWords(this.options.seed);
+    let reporter: TwinNode | undefined;
+    for (const [name, node] of this.#nodes) {
+      if (reporter === undefined && node.reported !== undefined) reporter = node;
+      else this.#nodes.delete(name);
+    }
   }
 
   /**

@@ -126,6 +126,13 @@ export class Fabric {
     return cidrOwner === undefined ? { kind: 'outside', address } : { kind: 'node', node: cidrOwner };
   }
 
+  /** The nodes among which routers outside choose for an address; none where the address itself says who has it, or nobody attracts it. */
+  entriesOf(address: IpAddress): readonly TopologyNode[] {
+    const text = formatAddress(address);
+    if (this.#topology.nodeByAddress.has(text) || this.#topology.podByAddress.has(text)) return [];
+    return (this.#announcers(address) ?? []).filter(({ name }) => this.isUp(name));
+  }
+
   /** The nodes that attract an address; undefined for one that no service has. */
   #announcers(address: IpAddress): readonly TopologyNode[] | undefined {
     const text = formatAddress(address);

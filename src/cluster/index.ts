@@ -2,6 +2,7 @@ export { Choices, seededWords } from './choices.ts';
 export { Cluster, type ClusterOptions, DEFAULT_SOURCE_PORT, type SendSpec } from './cluster.ts';
 export { type ConnectAnswer, type ConnectQuestion, connectSocket, type LaterAnswer, laterStatus } from './connect.ts';
 export { TwinNode } from './twin-node.ts';
+export { type EntryAnswer, type EntryOutcome, type EntryWay, entryNodes, sendToEntries } from './entries.ts';
 export { Fabric, type FabricRules } from './fabric.ts';
 export type { ServiceFacts } from './facts.ts';
 export { Flow, type FlowCheck, type FlowStatus } from './flow.ts';

@@ -102,6 +102,8 @@ export interface Journey {
   readonly service?: ServiceFacts;
   /** One outcome for each way that a random choice may fall, where no word was given. */
   readonly alternatives?: readonly Outcome[];
+  /** The journeys behind `alternatives`, in their order. */
+  readonly ways?: readonly Journey[];
   /** What was assumed because nothing says it. */
   readonly assumptions: readonly string[];
 }

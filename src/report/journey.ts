@@ -20,11 +20,22 @@ function mood({ kind }: Outcome): 'good' | 'bad' | 'unsure' {
 const paint = (text: string, color: string, on: boolean): string => (on ? `\u001b[${color}m${text}\u001b[0m` : text);
 
 /** A packet's journey for people: the outcome, the way, why, and what was assumed. */
-export function formatJourney(journey: Journey, { explain = false, color = false }: JourneyTextOptions = {}): string {
-  const { outcome, hops, assumptions } = journey;
-  const parts = [`${journey.config}\n${journey.from} -> ${journey.to}\n`];
+export function formatJourney(journey: Journey, options: JourneyTextOptions = {}): string {
+  const parts = [`${journey.config}\n${journey.from} -> ${journey.to}\n`, ...journeyParts(journey, options)];
+  return [...parts, ...assumedPart(journey.assumptions)].join('\n');
+}
+
+export const assumedPart = (assumptions: readonly string[]): string[] =>
+  assumptions.length === 0 ? [] : [`assumed\n${assumptions.map((line) => `  - ${line}\n`).join('')}`];
+
+/** The outcome, why, and the way there and back. */
+export function journeyParts(
+  journey: Journey,
+  { explain = false, color = false }: JourneyTextOptions = {},
+): readonly string[] {
+  const { outcome, hops } = journey;
   const title = paint(headline(outcome), COLORS[mood(outcome)]!, color);
-  parts.push(`${title}\n${indented(textTable(facts(outcome, journey.alternatives)))}`);
+  const parts = [`${title}\n${indented(textTable(facts(outcome, journey.alternatives)))}`];
   const why = explainOutcome(journey);
   if (why.length > 0) parts.push(`why\n${why.map((line) => `  - ${line}\n`).join('')}`);
   for (const direction of ['request', 'reply'] as const) {
@@ -36,8 +47,7 @@ export function formatJourney(journey: Journey, { explain = false, color = false
     const title = direction === 'request' ? 'the way there' : 'the way back';
     parts.push(`${title}${which}\n${formatWay(shown, explain)}${rest}`);
   }
-  if (assumptions.length > 0) parts.push(`assumed\n${assumptions.map((line) => `  - ${line}\n`).join('')}`);
-  return parts.join('\n');
+  return parts;
 }
 
 const TITLES: Readonly<Record<Outcome['kind'], string>> = {

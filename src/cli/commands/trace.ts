@@ -17,6 +17,7 @@ import type { Io } from '../io.ts';
 import { configOptions, inputOptions } from '../options.ts';
 import { readStored } from '../stored.ts';
 import { clusterOptions, fabricOptions, readCluster } from '../cluster.ts';
+import { ARRIVED, askEntries, printEntries } from '../trace-entries.ts';
 
 /** `SYN`, `syn,ack`. */
 function readTcpFlags(text: string): number {
@@ -86,7 +87,8 @@ const command: Command = {
   ],
   description: `Follows a packet through the cluster, hook by hook, as the nodes' programs decide: who gets it, which source it sees,
 or why and where it is dropped. With --reply the receiver answers and the answer is followed home: does the client recognise
-it? Per-node maps are computed for the nodes that the packet touches. A random choice without a word is answered by all
+it? Where nothing says which node a packet from outside reaches, the answer is a line for each outcome, with the nodes of which it
+is true, and one of each explained. Per-node maps are computed for the nodes that the packet touches. A random choice without a word is answered by all
 candidates; a client outside without a port by how its ports spread.`,
   options: {
     ...inputOptions,
@@ -99,10 +101,11 @@ candidates; a client outside without a port by how its ports spread.`,
     via: {
       type: 'string',
       value: 'NODE',
-      help: 'the node that a packet from outside reaches; otherwise whoever attracts the address',
+      help: 'the node that a packet from outside reaches; otherwise every node is asked that may get it',
     },
     reply: { type: 'boolean', help: 'the receiver answers, and the answer is followed back' },
     explain: { type: 'boolean', help: 'tell every step of every program' },
+    all: { type: 'boolean', help: 'without --via: explain every outcome, also those that differ in the backend alone' },
     proto: { type: 'string', value: 'tcp|udp|sctp|icmp', help: 'protocol, where --to names none' },
     size: { type: 'string', value: 'BYTES', help: 'length of the IP packet' },
     ttl: { type: 'string', value: 'N', help: 'TTL or hop limit (default: 64)' },
@@ -138,20 +141,20 @@ candidates; a client outside without a port by how its ports spread.`,
   examples: [
     [
       'lbtwin trace -f examples/shop.yaml --from external:198.51.100.7:40000 --to 203.0.113.10:80/TCP --reply',
-      'who answers, with which addresses',
+      'who answers from which node on, with which addresses',
     ],
     [
       'lbtwin trace -f examples/shop.yaml --from pod:shop/debug --to 10.96.0.10:53/UDP --explain',
       'every step of a DNS query',
     ],
     [
-      'lbtwin trace -f examples/shop.yaml --from external:198.51.100.7:40000 --to 203.0.113.10:80/TCP --set loadBalancer.mode=dsr -o mermaid',
-      'the same under another mode, as a diagram',
+      'lbtwin trace -f examples/shop.yaml --from external:198.51.100.7:40000 --to 203.0.113.10:80/TCP --via worker-a1 --set loadBalancer.mode=dsr -o mermaid',
+      'from one node on, under another mode, as a diagram',
     ],
   ],
   exits: [
     'the packet arrived (and, with --reply, the answer came home), or it is left to a process of a node',
-    'it did not, or not as the client expects',
+    'it did not, or not as the client expects, at some node that may get it',
   ],
   async run(args, io) {
     const output = args.choice('output', ['text', 'json', 'mermaid'] as const) ?? 'text';
@@ -177,6 +180,14 @@ candidates; a client outside without a port by how its ports spread.`,
       );
     }
     if (isWholeClient(spec)) return spread(args, io, cluster, spec, output, tell);
+    const entries = askEntries(args, cluster, spec, output);
+    if (entries !== undefined) {
+      tell();
+      refuseAssumptions(args, entries.assumptions);
+      return printEntries(args, io, entries, output);
+    }
+    if (args.flag('all'))
+      throw usageError('--all is for packets that several nodes may get', 'external:IP:PORT, no --via');
     const journey = cluster.send(spec);
     tell();
     refuseAssumptions(args, journey.assumptions);
@@ -185,7 +196,7 @@ candidates; a client outside without a port by how its ports spread.`,
     if (output === 'json') io.write(`${JSON.stringify(journeyJson(journey), undefined, 2)}\n`);
     else if (output === 'mermaid') io.write(journeyMermaid(journey));
     else io.write(formatJourney(journey, { explain: args.flag('explain'), color: io.color }));
-    return ['delivered', 'replied', 'passedToHost'].includes(journey.outcome.kind) ? Exit.OK : Exit.NO;
+    return ARRIVED.has(journey.outcome.kind) ? Exit.OK : Exit.NO;
   },
 };
 
