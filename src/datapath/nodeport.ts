@@ -173,6 +173,6 @@ function withoutService(f: NodeFamily, ctx: HookContext, isServiceProtocol: bool
       if (received !== 0) return received < 0 ? received : Act.OK;
     }
   }
-  if (!isServiceProtocol && !options.bpfMasquerade) return Act.OK;
+  if (!isServiceProtocol && !f.bpfMasquerade) return Act.OK;
   return reverseNat(f, ctx, isServiceProtocol);
 }

@@ -212,6 +212,22 @@ describe.each(FAMILIES)('reverse SNAT without a node-port entry, IPv%i', (family
     expect(receive(mapped(family, { mode: 'dsr' }).node, 'fromNetdev', reply)).toMatchObject({ mark: 0x300 });
   });
 
+  it('ICMP echoes are translated back only where the family is masqueraded', () => {
+    const names = WORLD[family];
+    const [client, own, remote] = [names.client, names.node, names.remote[0]].map((text) => parseAddress(text));
+    const protocol = family === 4 ? Protocol.ICMP : Protocol.ICMPV6;
+    const reply = frame(names.remote[0], names.node, { protocol, sport: 50000, echoReply: true });
+    const told = [true, false].map((on) => {
+      const masquerade = family === 4 ? { ipv4Masquerade: on } : { ipv6Masquerade: on };
+      const node = makeNode({ options: { bpfMasquerade: true, ...masquerade } });
+      node
+        .of(family)
+        .nat.put(tupleOf(remote!, own!, 0, 50000, protocol, TupleFlag.IN), client!.words, 0, 7, false, 900);
+      return receive(node, 'xdp', reply).transfer;
+    });
+    expect(told).toEqual([5, 1]);
+  });
+
   it('tc takes XDP’s word for it where there are tunnels', () => {
     for (const [options, mark] of [
       [{}, 0],
