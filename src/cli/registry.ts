@@ -49,6 +49,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'who reaches a service how: clients, frontends, nodes, backends, source addresses',
     load: () => import('./commands/matrix.ts'),
   },
+  hubble: {
+    group: 'Compare and check',
+    summary: "Hubble's flows with their services, held against the objects",
+    load: () => import('./commands/hubble.ts'),
+  },
   mtu: {
     group: 'Ask',
     summary: 'what each way of forwarding adds to a packet, and what still fits',

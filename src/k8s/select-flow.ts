@@ -399,7 +399,7 @@ const isNodeAnnotation = (name: string): boolean =>
   name === 'service.cilium.io/node' || name === 'service.cilium.io/node-selector';
 
 /** A Service without what restricts it to some nodes. */
-function everywhere(object: RawObject): RawObject {
+export function everywhere(object: RawObject): RawObject {
   const annotations = object.kind === 'Service' ? object.metadata['annotations'] : undefined;
   if (typeof annotations !== 'object' || annotations === null || !Object.keys(annotations).some(isNodeAnnotation)) {
     return object;

@@ -1,5 +1,6 @@
 import { LbtwinError } from '../errors.ts';
-import { type Family, formatWords, type IpAddress, parseAddress, wordsOf } from '../net/address.ts';
+import { readHubble } from './hubble.ts';
+import { type Family, formatWords, type IpAddress, wordsOf } from '../net/address.ts';
 import { checkPort, type Endpoint } from '../net/endpoint.ts';
 import { IPV4, IPV6, TcpFlag } from '../net/headers.ts';
 import { PacketBuffer } from '../net/packet-buffer.ts';
@@ -136,22 +137,6 @@ export function flowsOfCapture(frames: readonly CapturedFrame[], filter: FlowFil
   return gatherer;
 }
 
-interface HubbleFlow {
-  readonly IP?: { readonly source?: string; readonly destination?: string };
-  readonly l4?: Readonly<
-    Record<
-      string,
-      {
-        readonly source_port?: number;
-        readonly destination_port?: number;
-        readonly flags?: Readonly<Record<string, boolean>>;
-      }
-    >
-  >;
-}
-
-const L4 = { TCP: Protocol.TCP, UDP: Protocol.UDP, SCTP: Protocol.SCTP } as const;
-
 /**
  * Connections in Hubble's flow JSON (`hubble observe -o jsonpb` or `-o json`: one object per line). Lines without ports
  * (ICMP, layer 7 only) and other events are left out.
@@ -159,35 +144,12 @@ const L4 = { TCP: Protocol.TCP, UDP: Protocol.UDP, SCTP: Protocol.SCTP } as cons
  */
 export function flowsOfHubble(text: string, filter: FlowFilter = {}): FlowList {
   const gatherer = new Gatherer(filter);
-  text.split('\n').forEach((line, i) => {
-    if (line.trim() === '') return;
-    const flow = readHubble(line, i + 1);
-    for (const [name, protocol] of Object.entries(L4)) {
-      const l4 = flow?.l4?.[name];
-      if (flow?.IP?.source === undefined || flow.IP.destination === undefined || l4 === undefined) continue;
-      const { source_port: sport = 0, destination_port: dport = 0, flags = {} } = l4;
-      const [source, destination] = [parseAddress(flow.IP.source), parseAddress(flow.IP.destination)];
-      gatherer.packet(
-        { family: source.family, saddr: source.words, daddr: destination.words, sport, dport, protocol },
-        0,
-        flags['SYN'] === true && flags['ACK'] !== true,
-        flags['FIN'] === true || flags['RST'] === true,
-      );
-    }
-  });
-  return gatherer;
-}
-
-function readHubble(line: string, number: number): HubbleFlow | undefined {
-  try {
-    const value = JSON.parse(line) as { flow?: HubbleFlow } & HubbleFlow;
-    return typeof value === 'object' && value !== null ? (value.flow ?? value) : undefined;
-  } catch (cause) {
-    throw new LbtwinError('invalid-flow', `line ${number} is not JSON`, {
-      allowed: 'one flow per line, as `hubble observe -o jsonpb` prints them',
-      cause,
-    });
+  for (const { source, destination, sport, dport, protocol, opens, closes } of readHubble(text).flows) {
+    if (source === undefined || destination === undefined || protocol === undefined) continue;
+    const { family, words: saddr } = source;
+    gatherer.packet({ family, saddr, daddr: destination.words, sport, dport, protocol }, 0, opens, closes);
   }
+  return gatherer;
 }
 
 /** The different destinations of a list, for messages. */

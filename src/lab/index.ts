@@ -3,6 +3,7 @@ export * from './churn.ts';
 export * from './envelope.ts';
 export * from './flow-list.ts';
 export * from './flows.ts';
+export * from './hubble.ts';
 export * from './plan.ts';
 export * from './random.ts';
 export * from './run.ts';
