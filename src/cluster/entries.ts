@@ -1,5 +1,6 @@
 import { LbtwinError } from '../errors.ts';
-import type { Cluster, SendSpec } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import type { SendSpec } from './cluster-options.ts';
 import type { Journey, JourneyDrop, Outcome } from './journey.ts';
 import { parseParty, parseTarget } from './party.ts';
 

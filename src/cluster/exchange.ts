@@ -14,7 +14,8 @@ import { addressOf, isLoopback, sameWords, tcpFlagsOf, turned } from './kernel.t
 import { GATEWAY_MAC } from './node-tables.ts';
 import type { Party, Target } from './party.ts';
 import { podAddress, type TopologyNode } from './topology.ts';
-import { type Arrival, type Place, Walk, type WalkContext } from './walk.ts';
+import type { Arrival, Place, WalkContext } from './place.ts';
+import { Walk } from './walk.ts';
 
 /** One packet to send, everything about it decided. */
 export interface Request {

@@ -1,5 +1,6 @@
 export { Choices, seededWords } from './choices.ts';
-export { Cluster, type ClusterOptions, DEFAULT_SOURCE_PORT, type SendSpec } from './cluster.ts';
+export { Cluster, DEFAULT_SOURCE_PORT } from './cluster.ts';
+export type { ClusterOptions, SendSpec } from './cluster-options.ts';
 export { type ConnectAnswer, type ConnectQuestion, connectSocket, type LaterAnswer, laterStatus } from './connect.ts';
 export { TwinNode } from './twin-node.ts';
 export { type AnnotatedFlow, annotateFlows, type FlowHop } from './observed-flows.ts';

@@ -1,12 +1,11 @@
 import { type Hook, proxyPortOfMark, type ReceiveOptions, type Verdict } from '../datapath/index.ts';
 import type { Trace, TraceEvent } from '../lb/trace.ts';
-import { formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
+import { formatAddress, parseAddress } from '../net/address.ts';
 
 import { LbtwinError } from '../errors.ts';
 import type { TwinNode } from './twin-node.ts';
-import type { Fabric } from './fabric.ts';
 import { isIcmpError, type PacketParts, partsOf } from './packet-view.ts';
-import { Diary, type DropArrival } from './diary.ts';
+import { Diary } from './diary.ts';
 import type { Hop } from './journey.ts';
 import {
   addressOf,
@@ -19,71 +18,14 @@ import {
   withMacs,
 } from './kernel.ts';
 import { dropReasonName } from '../net/drop-reason.ts';
-import type { Masquerade } from './masquerade.ts';
-import type { PolicyGate, PolicySubject } from './policy-gate.ts';
+import { type Arrival, isArrival, type Place, type Step, type WalkContext } from './place.ts';
+import type { PolicySubject } from './policy-gate.ts';
 import { GATEWAY_MAC } from './node-tables.ts';
 import { Device } from './options.ts';
 import { nodeAddress, routerAddress, type TopologyNode, type TopologyPod } from './topology.ts';
 
 /** Frames that go round are given up after so many hops. */
 export const MAX_HOPS = 64;
-
-/** Where a frame is. */
-export type Place =
-  /** On the network, sent by a node or from outside. */
-  | { readonly at: 'network'; readonly from: TopologyNode | undefined; readonly via?: TopologyNode }
-  | { readonly at: 'netdev'; readonly node: TwinNode }
-  | { readonly at: 'overlay'; readonly node: TwinNode; readonly options: Uint8Array }
-  | { readonly at: 'podOut'; readonly node: TwinNode; readonly pod: TopologyPod }
-  /** Handed to a pod by another program, or by the kernel. */
-  | { readonly at: 'podPolicy'; readonly node: TwinNode; readonly pod: TopologyPod }
-  | { readonly at: 'podIn'; readonly node: TwinNode; readonly pod: TopologyPod; readonly mark: number }
-  /** In the node's kernel, on its way through. */
-  | { readonly at: 'stack'; readonly node: TwinNode; readonly mark: number }
-  /** Made by a process of the node. */
-  | { readonly at: 'output'; readonly node: TwinNode }
-  | { readonly at: 'netdevOut'; readonly node: TwinNode; readonly mark: number };
-
-/** Where a frame ended. */
-export type Arrival =
-  | {
-      readonly kind: 'pod';
-      readonly node: TwinNode;
-      readonly pod: TopologyPod;
-      readonly frame: Uint8Array;
-      readonly parts: PacketParts;
-      /** It came in an IPIP tunnel, which the backend itself opens. */
-      readonly unwrapped?: true;
-    }
-  | { readonly kind: 'host'; readonly node: TwinNode; readonly frame: Uint8Array; readonly parts: PacketParts }
-  | { readonly kind: 'outside'; readonly address: IpAddress; readonly frame: Uint8Array; readonly parts: PacketParts }
-  | DropArrival
-  | { readonly kind: 'looped' }
-  | { readonly kind: 'undecided'; readonly reason: string };
-
-/** What a walk needs of its cluster. */
-export interface WalkContext {
-  readonly fabric: Fabric;
-  readonly mtu: number;
-  readonly now: number;
-  readonly random: () => number;
-  readonly masquerade: Masquerade;
-  node(topology: TopologyNode): TwinNode;
-  assume(sentence: string): void;
-  /** The address of a node's `cilium_host` is not known, and the node's own stands in. */
-  assumeRouter(node: string): void;
-  /** Whether the diary is kept: events, views and frames of every hop. Without it a packet costs a tenth. */
-  readonly record: boolean;
-  /** What network policy says; undefined where nothing is enforced. */
-  readonly policy: PolicyGate | undefined;
-}
-
-interface Step {
-  readonly frame: Uint8Array;
-  readonly place: Place;
-}
-
-const isArrival = (next: Step | Arrival): next is Arrival => 'kind' in next;
 
 /** Takes frames from hook to hook until they end somewhere, and keeps the diary. */
 export class Walk {
