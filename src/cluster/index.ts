@@ -4,6 +4,7 @@ export type { ClusterOptions, SendSpec } from './cluster-options.ts';
 export { type ConnectAnswer, type ConnectQuestion, connectSocket, type LaterAnswer, laterStatus } from './connect.ts';
 export { TwinNode } from './twin-node.ts';
 export { type AnnotatedFlow, annotateFlows, type FlowHop } from './observed-flows.ts';
+export { type HubbleFile, type HubbleFlow, readHubble } from '../lab/hubble.ts';
 export { ObservedServices } from './observed-services.ts';
 export type { FlowVerdict, MismatchCode, ObservedStatus } from './observed-verdict.ts';
 export { type EntryAnswer, type EntryOutcome, type EntryWay, entryNodes, sendToEntries } from './entries.ts';

@@ -219,7 +219,14 @@ class Annotator {
       answer,
       at,
       backend,
-      judgeFlow(answer, { client, backend, fresh, drop: flow.drop, cookie: flow.socket?.cookie }),
+      judgeFlow(answer, {
+        client,
+        backend,
+        fresh,
+        drop: flow.drop,
+        cookie: flow.socket?.cookie,
+        bar: this.#services.barOf(answer),
+      }),
     );
   }
 
@@ -248,6 +255,11 @@ class Annotator {
     const { inventory } = this.#services;
     const { flow, peer, client } = one;
     const listed = this.#services.servicesOf(peer);
+    const others = this.#services.servedByOthers(peer);
+    if (others !== undefined) {
+      const reason = `${formatL4Address(peer)} is ${others}, and Cilium has no frontend for it in this configuration: others decide`;
+      return { ...this.#bare(flow), status: 'undecided', reason };
+    }
     if (listed.length === 0 && several === 0) {
       return { ...this.#bare(flow), status: 'no-service', reason: 'neither a frontend nor a backend of a service' };
     }

@@ -1,4 +1,6 @@
+import type { DatapathConfig } from '../config/datapath-config.ts';
 import { ControlPlane, type ControlPlaneInit } from '../k8s/control-plane.ts';
+import { controlPlaneInit } from '../k8s/from-config.ts';
 import { Inventory } from '../k8s/inventory.ts';
 import { addressKey, type Frontend } from '../k8s/model.ts';
 import { isRecord, listOf, recordOf } from './raw-fields.ts';
@@ -7,6 +9,7 @@ import { everywhere, type FlowAnswer, selectFlow } from '../k8s/select-flow.ts';
 import { Scope } from '../lb/layout.ts';
 import { formatAddress, isUnspecified } from '../net/address.ts';
 import { formatL4Address, type L4Address } from '../net/endpoint.ts';
+import { ServiceFrontends } from './service-frontends.ts';
 import type { ChangeReport } from '../k8s/control-plane.ts';
 
 /** Services by the addresses that flows show: what is a frontend, what a backend of which services, and what a frontend gives a client. */
@@ -15,7 +18,8 @@ export class ObservedServices {
   readonly report: ChangeReport;
   readonly #objects: readonly RawObject[];
   readonly #init: ControlPlaneInit;
-  readonly #externalIpMitigation: boolean;
+  readonly #config: DatapathConfig;
+  readonly #named: ServiceFrontends;
   readonly #index: ControlPlane;
   /** `ip:port/PROTO` to the services that list it as a backend. */
   readonly #backends = new Map<string, Set<string>>();
@@ -23,13 +27,13 @@ export class ObservedServices {
   readonly #nodePorts = new Set<unknown>();
   readonly #answers = new Map<string, FlowAnswer>();
 
-  /** `externalIpMitigation`: as in a `FlowQuestion`. */
-  constructor(objects: Iterable<RawObject>, init: ControlPlaneInit, externalIpMitigation = true) {
+  constructor(objects: Iterable<RawObject>, config: DatapathConfig) {
     this.#objects = rawObjects(objects);
-    this.#init = init;
-    this.#externalIpMitigation = externalIpMitigation;
+    this.#config = config;
+    this.#init = controlPlaneInit(config);
+    this.#named = new ServiceFrontends(this.#objects);
     this.inventory = new Inventory(this.#objects);
-    this.#index = new ControlPlane({ ...init, nodeName: '' });
+    this.#index = new ControlPlane({ ...this.#init, nodeName: '' });
     this.report = this.#index.apply(this.#objects.map(everywhere));
     for (const frontend of this.#index.frontends) this.#observe(frontend);
     for (const object of this.#objects) if (object.kind === 'Pod') this.#observePod(object);
@@ -63,6 +67,25 @@ export class ObservedServices {
     return this.#nodePorts.has(port) && this.inventory.nodeOf(address) !== undefined;
   }
 
+  /** What Services name an address that is no frontend of Cilium's, as kube-proxy's are without its replacement. */
+  servedByOthers(at: L4Address): string | undefined {
+    return this.isFrontend(at) ? undefined : this.#named.whatIs(at, this.inventory.nodeOf(at.address) !== undefined);
+  }
+
+  /** Why a frontend that exists is not for this client: it gets no backend, or somebody else decides. */
+  barOf({ client, frontend, controlPlane }: FlowAnswer): { readonly none?: string; readonly others?: string } {
+    if (client.kind === 'external' && !this.#config.nodePort) {
+      return { others: 'without kube-proxy replacement devices look no services up: kube-proxy decides' };
+    }
+    if (client.kind === 'external' && frontend?.type === 'ClusterIP' && !controlPlane.options.externalClusterIp) {
+      return { none: 'a cluster IP is not reachable from outside the cluster' };
+    }
+    if (client.kind === 'node' && !this.#config.socketLB) {
+      return { others: 'sockets of the host are not translated in this configuration: kube-proxy decides' };
+    }
+    return {};
+  }
+
   /** `namespace/name:port` of the services that list a backend, whatever its state. */
   servicesOf(backend: L4Address): readonly string[] {
     return [...(this.#backends.get(formatL4Address(backend)) ?? [])].sort();
@@ -88,7 +111,7 @@ export class ObservedServices {
       to: { address, port },
       protocol,
       node: asked,
-      externalIpMitigation: this.#externalIpMitigation,
+      externalIpMitigation: !this.#config.disableExternalIPMitigation,
     });
     const depends = inside || (answer.serviceRow?.sourceRanges.length ?? 0) > 0;
     this.#answers.set(depends ? whose : key, answer);

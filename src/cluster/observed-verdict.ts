@@ -44,6 +44,8 @@ export interface Observation {
   /** Its first packet, or its socket's call, was seen. */
   readonly fresh: boolean;
   readonly drop: string | undefined;
+  /** Why the frontend gives this client no backend, or why another than Cilium decides. */
+  readonly bar: { readonly none?: string; readonly others?: string };
   /** Of the socket that was translated; decimal. */
   readonly cookie: string | undefined;
 }
@@ -77,9 +79,9 @@ const OPEN: Readonly<Partial<Record<FlowView['outcome'], string>>> = {
 };
 
 function judgeAt(view: FlowView, seen: Observation): FlowVerdict {
-  const open = OPEN[view.outcome];
+  const open = seen.bar.others ?? OPEN[view.outcome];
   if (open !== undefined) return { status: 'undecided', reason: open };
-  const nothing = NOTHING[view.outcome];
+  const nothing = seen.bar.none ?? NOTHING[view.outcome];
   if (nothing === undefined) return judgePick(view, seen);
   if (seen.backend !== undefined) {
     return { status: 'mismatch', mismatch: 'no-backend-expected', reason: `a backend was reached, but ${nothing}` };

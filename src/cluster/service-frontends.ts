@@ -1,6 +1,6 @@
 import type { RawObject } from '../k8s/raw.ts';
 import { formatAddress, type IpAddress, tryParseAddress } from '../net/address.ts';
-import { formatL4Address } from '../net/endpoint.ts';
+import { formatL4Address, type L4Address } from '../net/endpoint.ts';
 import { protocolName } from '../net/protocol.ts';
 import { addressOf, isLoopback } from './kernel.ts';
 import type { PacketParts } from './packet-view.ts';
@@ -35,12 +35,17 @@ export class ServiceFrontends {
    */
   leftToKubeProxy({ family, daddr, dport, protocol }: PacketParts, node: string, owns: boolean): string | undefined {
     const address = addressOf(family, daddr);
-    const to = formatL4Address({ address, port: dport, protocol });
-    const onNode = owns || isLoopback(address);
-    const what = this.#own.get(to) ?? (onNode ? this.#onNodes.get(`${dport}/${protocolName(protocol)}`) : undefined);
+    const at = { address, port: dport, protocol };
+    const what = this.whatIs(at, owns || isLoopback(address));
     return what === undefined
       ? undefined
-      : `${to} is ${what}: without kube-proxy replacement the rules of kube-proxy and the CNI plugins on ${node} decide, and those are not modelled`;
+      : `${formatL4Address(at)} is ${what}: without kube-proxy replacement the rules of kube-proxy and the CNI plugins on ${node} decide, and those are not modelled`;
+  }
+
+  /** `a NodePort of Service shop/web`; `onNode`: whether the address is a node's. */
+  whatIs(at: L4Address, onNode: boolean): string | undefined {
+    const own = this.#own.get(formatL4Address(at));
+    return own ?? (onNode ? this.#onNodes.get(`${at.port}/${protocolName(at.protocol)}`) : undefined);
   }
 
   #addService(object: RawObject): void {

@@ -1,15 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type AnnotatedFlow, annotateFlows, Cluster, ObservedServices } from '../../src/cluster/index.ts';
-import { controlPlaneInit } from '../../src/k8s/from-config.ts';
+import { type AnnotatedFlow, annotateFlows, Cluster, ObservedServices, readHubble } from '../../src/cluster/index.ts';
 import { readObjects } from '../../src/k8s/read.ts';
-import { readHubble } from '../../src/lab/index.ts';
 import { parseEndpoint } from '../../src/net/endpoint.ts';
 import { formatAddress } from '../../src/net/address.ts';
 
 const { objects } = readObjects('shop', readFileSync('examples/shop.yaml', 'utf8'));
 const { config } = Cluster.fromKubernetes(objects).resolved;
-const services = new ObservedServices(objects, controlPlaneInit(config));
+const services = new ObservedServices(objects, config);
 
 interface Given {
   readonly node?: string;
@@ -205,6 +203,38 @@ describe('annotateFlows', () => {
       ['before reverse translation', 'as-computed'],
       ['after reverse translation', 'as-computed'],
     ]);
+  });
+
+  it('a cluster IP from outside: dropped as it should be, and a backend is a mismatch', () => {
+    const [ip, pod] = ['10.96.20.10:443', '10.244.1.14:8443'];
+    const dropped = annotate(seen(CLIENT, ip, { ...SYN, verdict: 'DROPPED', drop_reason_desc: 'IS_CLUSTER_IP' }));
+    expect(dropped[0]).toMatchObject({
+      status: 'allowed',
+      reason: expect.stringContaining('not reachable from outside'),
+    });
+    expect(annotate(seen(CLIENT, ip, SYN), seen(CLIENT, pod, SYN))[1]).toMatchObject({
+      mismatch: 'no-backend-expected',
+    });
+  });
+
+  it('without kube-proxy replacement nothing is claimed of what kube-proxy serves', () => {
+    const values = [{ name: '--set', values: { kubeProxyReplacement: false } }];
+    const without = new ObservedServices(
+      objects,
+      Cluster.fromKubernetes(objects, { config: { values } }).resolved.config,
+    );
+    const flows = [
+      seen(CLIENT, VIP, SYN),
+      seen(CLIENT, '10.244.1.12:8443', SYN),
+      seen('192.168.10.11:40000', '10.96.20.10:443', SYN),
+      seen('198.51.100.8:40000', '10.96.20.10:443', SYN),
+    ];
+    const told = annotateFlows(readHubble(flows.map((one) => JSON.stringify(one)).join('\n')).flows, without);
+    expect(told.map(({ status }) => status)).toEqual(Array(4).fill('undecided'));
+    expect(told[0]!.reason).toContain(
+      'is a load balancer address of Service shop/web, and Cilium has no frontend for it',
+    );
+    expect(told[2]!.reason).toContain('kube-proxy decides');
   });
 
   it('what flows do not tell is undecided, and says what is missing', () => {

@@ -1,6 +1,4 @@
-import { annotateFlows, ObservedServices } from '../../cluster/index.ts';
-import { controlPlaneInit } from '../../k8s/from-config.ts';
-import { readHubble } from '../../lab/hubble.ts';
+import { annotateFlows, ObservedServices, readHubble } from '../../cluster/index.ts';
 import { formatHubble, hubbleJsonLines } from '../../report/hubble.ts';
 import { usageError } from '../args.ts';
 import { type Command, Exit } from '../command.ts';
@@ -50,7 +48,7 @@ client port are put together. What that does not settle is undecided, and the re
       io.warn(`lbtwin: ${source} has no flow\n`);
       return Exit.NO;
     }
-    const services = new ObservedServices(batch.objects, controlPlaneInit(config), !config.disableExternalIPMitigation);
+    const services = new ObservedServices(batch.objects, config);
     checkObjects(services.report, batch, args, io);
     const report = { config: origin, source, flows: annotateFlows(flows, services), others, lost };
     io.write(output === 'json' ? hubbleJsonLines(report) : formatHubble(report));
