@@ -3,7 +3,7 @@ import { LbMaps } from '../src/lb/index.ts';
 import { buildFrame, type Family, Protocol, TcpFlag } from '../src/net/index.ts';
 import { NodeTables, parseMac } from '../src/node/index.ts';
 import { SocketCall, SocketLb } from '../src/socket/index.ts';
-import { type Benchmark, seeded } from './measure.ts';
+import { type Benchmark, seeded, shuffled } from './measure.ts';
 import { addressOf, fillServices } from './services.ts';
 
 const SERVICES = 10_000;
@@ -78,6 +78,7 @@ function podBenchmarks(family: Family): Benchmark[] {
   const replies = requests.map((request) =>
     turnedRound(node.receive('fromContainer', request, options).frame!, family),
   );
+  const [known, answers] = [shuffled(requests, next), shuffled(replies, next)];
   const all = (hook: 'fromContainer' | 'podPolicy', frames: readonly Uint8Array[]): number => {
     let sum = 0;
     for (const each of frames) sum += node.process(hook, each, options);
@@ -91,8 +92,8 @@ function podBenchmarks(family: Family): Benchmark[] {
     return all('fromContainer', requests);
   };
   return [
-    { name: `podegress.known.v${family}`, operations: FLOWS, run: () => all('fromContainer', requests) },
-    { name: `podegress.reply.v${family}`, operations: FLOWS, run: () => all('podPolicy', replies) },
+    { name: `podegress.known.v${family}`, operations: FLOWS, run: () => all('fromContainer', known) },
+    { name: `podegress.reply.v${family}`, operations: FLOWS, run: () => all('podPolicy', answers) },
     { name: `podegress.new.v${family}`, operations: FLOWS, run: fresh, samples: 9 },
   ];
 }

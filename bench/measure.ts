@@ -44,6 +44,13 @@ export function seeded(seed: number): () => number {
   };
 }
 
+/** A list in another order: where entries were made in the order of a list, their rows lie side by side. */
+export const shuffled = <T>(list: readonly T[], random: () => number): T[] =>
+  list
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+
 /** Something that is made when it is first asked for: what a filter leaves out costs nothing. */
 export function lazy<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
