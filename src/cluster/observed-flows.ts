@@ -1,9 +1,8 @@
 import type { HubbleFlow } from '../lab/hubble.ts';
-import type { FlowAnswer } from '../k8s/select-flow.ts';
 import { formatAddress, type IpAddress } from '../net/address.ts';
 import { formatEndpoint, formatL4Address, type L4Address } from '../net/endpoint.ts';
 import { protocolName } from '../net/protocol.ts';
-import { type ObservedServices, serviceText } from './observed-services.ts';
+import { type ObservedServices, type ServiceAnswer, serviceText } from './observed-services.ts';
 import { type FlowVerdict, judgeFlow } from './observed-verdict.ts';
 
 /** Which side of the translation a flow shows. */
@@ -186,13 +185,13 @@ class Annotator {
     return this.#judged(one, answer, at, peer, this.#isFresh(conversation, at, peer));
   }
 
-  #answer(client: L4Address, { frontends }: Conversation, at: L4Address): FlowAnswer {
+  #answer(client: L4Address, { frontends }: Conversation, at: L4Address): ServiceAnswer {
     const { nodes } = frontends.get(formatL4Address(at))!;
     return this.#services.answer(client, at, nodes.size === 1 ? [...nodes][0] : undefined);
   }
 
   /** Whether the other end of a client's port may be what a frontend was translated to: a backend of it, or a pod at the port of its backends. */
-  #fits({ frontend, views }: FlowAnswer, other: L4Address): boolean {
+  #fits({ frontend, views }: ServiceAnswer, other: L4Address): boolean {
     if (frontend === undefined || other.protocol !== frontend.protocol) return false;
     const address = formatAddress(other.address);
     const isAt = (one: { address: string; port: number }): boolean =>
@@ -208,7 +207,7 @@ class Annotator {
 
   #judged(
     one: Oriented,
-    answer: FlowAnswer,
+    answer: ServiceAnswer,
     at: L4Address,
     backend: L4Address | undefined,
     fresh: boolean,
@@ -232,7 +231,7 @@ class Annotator {
 
   #told(
     one: Oriented,
-    { frontend }: FlowAnswer,
+    { frontend }: ServiceAnswer,
     at: L4Address,
     backend: L4Address | undefined,
     verdict: FlowVerdict,

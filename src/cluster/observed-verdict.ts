@@ -51,7 +51,7 @@ export interface Observation {
 }
 
 /** Holds an observation against what a frontend gives the client. */
-export function judgeFlow(answer: FlowAnswer, seen: Observation): FlowVerdict {
+export function judgeFlow(answer: Pick<FlowAnswer, 'views'>, seen: Observation): FlowVerdict {
   const verdicts = answer.views.map((view) => judgeAt(view, seen));
   const [first] = verdicts;
   if (first === undefined) return { status: 'no-service', reason: 'the address is no frontend for this client' };

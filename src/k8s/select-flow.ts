@@ -99,8 +99,23 @@ export interface FlowAnswer {
  * Answers a question from a cluster's objects: the frontend that the destination is, its backends on the nodes concerned and the pick.
  * @throws LbtwinError `unknown-node`, `family-mismatch`
  */
-export function selectFlow(objects: readonly RawObject[], init: ControlPlaneInit, question: FlowQuestion): FlowAnswer {
-  return new FlowSelector(rawObjects(objects), init, question).answer();
+export function selectFlow(
+  objects: readonly RawObject[],
+  init: ControlPlaneInit,
+  question: FlowQuestion,
+  whole?: WholeCluster,
+): FlowAnswer {
+  return new FlowSelector(rawObjects(objects), init, question, whole).answer();
+}
+
+/** What questions to one cluster have in common where no address tells the node; `selectFlow` takes it in place of making it anew. */
+export type WholeCluster = Pick<FlowAnswer, 'inventory' | 'controlPlane' | 'report'>;
+
+/** @param objects,init those of the questions */
+export function wholeCluster(objects: readonly RawObject[], init: ControlPlaneInit): WholeCluster {
+  const controlPlane = new ControlPlane({ ...init, nodeName: '' });
+  const report = controlPlane.apply(objects.map(everywhere));
+  return { inventory: new Inventory(objects), controlPlane, report };
 }
 
 class FlowSelector {
@@ -110,8 +125,14 @@ class FlowSelector {
   private readonly inventory: Inventory;
   private readonly client: FlowClient;
   private readonly node: string | undefined;
+  private readonly whole: WholeCluster | undefined;
 
-  constructor(objects: readonly RawObject[], init: ControlPlaneInit, question: FlowQuestion) {
+  constructor(
+    objects: readonly RawObject[],
+    init: ControlPlaneInit,
+    question: FlowQuestion,
+    whole: WholeCluster | undefined,
+  ) {
     const { client, to } = question;
     if (client.family !== to.address.family) {
       throw new LbtwinError(
@@ -125,7 +146,8 @@ class FlowSelector {
     this.objects = objects;
     this.init = init;
     this.question = question;
-    this.inventory = new Inventory(objects);
+    this.whole = whole;
+    this.inventory = whole?.inventory ?? new Inventory(objects);
     this.client = this.classify(client);
     const entry = this.client.kind === 'external' ? this.inventory.nodeOf(to.address) : this.client.node;
     if (question.node !== undefined && entry !== undefined && question.node !== entry) {
@@ -143,8 +165,7 @@ class FlowSelector {
   }
 
   answer(): FlowAnswer {
-    const controlPlane = new ControlPlane({ ...this.init, nodeName: this.node ?? '' });
-    const report = controlPlane.apply(this.node === undefined ? this.objects.map(everywhere) : this.objects);
+    const { controlPlane, report } = this.run();
     const [to, frontend] = this.find(controlPlane);
     const serviceRow = frontend?.entry.service;
     const { inventory, client } = this;
@@ -184,6 +205,12 @@ class FlowSelector {
       report,
       knowsEndpoints,
     };
+  }
+
+  private run(): Pick<WholeCluster, 'controlPlane' | 'report'> {
+    if (this.node === undefined) return this.whole ?? wholeCluster(this.objects, this.init);
+    const controlPlane = new ControlPlane({ ...this.init, nodeName: this.node });
+    return { controlPlane, report: controlPlane.apply(this.objects) };
   }
 
   private classify(address: IpAddress): FlowClient {
@@ -399,7 +426,7 @@ const isNodeAnnotation = (name: string): boolean =>
   name === 'service.cilium.io/node' || name === 'service.cilium.io/node-selector';
 
 /** A Service without what restricts it to some nodes. */
-export function everywhere(object: RawObject): RawObject {
+function everywhere(object: RawObject): RawObject {
   const annotations = object.kind === 'Service' ? object.metadata['annotations'] : undefined;
   if (typeof annotations !== 'object' || annotations === null || !Object.keys(annotations).some(isNodeAnnotation)) {
     return object;
