@@ -15,7 +15,7 @@ export function askEntries(args: Args, cluster: Cluster, spec: SendSpec, output:
   if (!single) return sendToEntries(cluster, spec, nodes);
   throw usageError(
     `${nodes.length} nodes may get the packet, and a picture or a capture is of one way`,
-    `--via ${nodes.slice(0, 12).join('|')}`,
+    `--via ${nodes.slice(0, 12).join('|')} in place of --every-node`,
   );
 }
 

@@ -40,7 +40,7 @@ describe('lbtwin trace', () => {
   });
 
   it('without --reply the way ends at the backend', async () => {
-    expect((await json(...CLIENT, ...TO, '--via', 'worker-a1')).outcome.kind).toBe('delivered');
+    expect((await json(...CLIENT, ...TO)).outcome.kind).toBe('delivered');
   });
 
   it('a drop has Cilium’s code and name, and exit code 1', async () => {
@@ -172,7 +172,7 @@ describe('lbtwin trace', () => {
     const frames = readCapture(readFileSync(file));
     rmSync(file);
     expect(frames.length).toBeGreaterThan(5);
-    const mermaid = await runCli(['trace', ...SHOP, ...CLIENT, ...TO, '--via', 'worker-a2', '-o', 'mermaid']);
+    const mermaid = await runCli(['trace', ...SHOP, ...CLIENT, ...TO, '-o', 'mermaid']);
     expect(mermaid.out).toMatch(/^sequenceDiagram\n {2}participant C as /);
   });
 
@@ -201,8 +201,8 @@ describe('lbtwin trace', () => {
     ],
     [['--pcap-in', 'nowhere.pcap', '--via', 'worker-a1'], /^lbtwin: [^]*nowhere\.pcap: no such file/],
     [['--pcap-in', 'README.md', '--via', 'worker-a1'], /README\.md: the file is neither pcap nor pcapng/],
-    [[...CLIENT, ...TO, '--via', 'worker-a1', '--pcap', 'nowhere/x.pcap'], /nowhere\/x\.pcap: no such folder/],
-    [[...CLIENT, ...TO, '--via', 'worker-a1', '--pcap', 'test'], /test: is a folder/],
+    [[...CLIENT, ...TO, '--pcap', 'nowhere/x.pcap'], /nowhere\/x\.pcap: no such folder/],
+    [[...CLIENT, ...TO, '--pcap', 'test'], /test: is a folder/],
     [[...CLIENT, ...TO, '--via', 'worker-a1', '--ct', 'README.md'], /README\.md: line 1 is no entry of/],
     [[...CLIENT, ...TO, '--size', '10'], /size: 10 .*40\.\.65535/],
     [[...CLIENT, ...TO, '--fromm', 'x'], /unknown option '--fromm'; did you mean --from\?/],

@@ -87,8 +87,8 @@ const command: Command = {
   ],
   description: `Follows a packet through the cluster, hook by hook, as the nodes' programs decide: who gets it, which source it sees,
 or why and where it is dropped. With --reply the receiver answers and the answer is followed home: does the client recognise
-it? Where nothing says which node a packet from outside reaches, the answer is a line for each outcome, with the nodes of which it
-is true, and one of each explained. Per-node maps are computed for the nodes that the packet touches. A random choice without a word is answered by all
+it? Where nothing says which node a packet from outside reaches, the routers' ECMP picks one, and the answer says so; --every-node asks each
+that may get it. Per-node maps are computed for the nodes that the packet touches. A random choice without a word is answered by all
 candidates; a client outside without a port by how its ports spread.`,
   options: {
     ...inputOptions,
@@ -101,11 +101,18 @@ candidates; a client outside without a port by how its ports spread.`,
     via: {
       type: 'string',
       value: 'NODE',
-      help: 'the node that a packet from outside reaches; otherwise every node is asked that may get it',
+      help: 'the node that a packet from outside reaches',
     },
     reply: { type: 'boolean', help: 'the receiver answers, and the answer is followed back' },
     explain: { type: 'boolean', help: 'tell every step of every program' },
-    all: { type: 'boolean', help: 'without --via: explain every outcome, also those that differ in the backend alone' },
+    'every-node': {
+      type: 'boolean',
+      help: 'ask every node that may get the packet: a line for each outcome with its nodes, and one of each kind in full',
+    },
+    all: {
+      type: 'boolean',
+      help: 'with --every-node: every outcome in full, also those that differ in the backend alone',
+    },
     proto: { type: 'string', value: 'tcp|udp|sctp|icmp', help: 'protocol, where --to names none' },
     size: { type: 'string', value: 'BYTES', help: 'length of the IP packet' },
     ttl: { type: 'string', value: 'N', help: 'TTL or hop limit (default: 64)' },
@@ -154,7 +161,7 @@ candidates; a client outside without a port by how its ports spread.`,
   ],
   exits: [
     'the packet arrived (and, with --reply, the answer came home), or it is left to a process of a node',
-    'it did not, or not as the client expects, at some node that may get it',
+    'it did not, or not as the client expects (with --every-node: at some node)',
   ],
   async run(args, io) {
     const output = args.choice('output', ['text', 'json', 'mermaid'] as const) ?? 'text';
@@ -180,14 +187,13 @@ candidates; a client outside without a port by how its ports spread.`,
       );
     }
     if (isWholeClient(spec)) return spread(args, io, cluster, spec, output, tell);
-    const entries = askEntries(args, cluster, spec, output);
+    if (args.flag('all') && !args.flag('every-node')) throw usageError('--all is for --every-node');
+    const entries = args.flag('every-node') ? askEntries(args, cluster, spec, output) : undefined;
     if (entries !== undefined) {
       tell();
       refuseAssumptions(args, entries.assumptions);
       return printEntries(args, io, entries, output);
     }
-    if (args.flag('all'))
-      throw usageError('--all is for packets that several nodes may get', 'external:IP:PORT, no --via');
     const journey = cluster.send(spec);
     tell();
     refuseAssumptions(args, journey.assumptions);
