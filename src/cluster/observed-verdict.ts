@@ -1,4 +1,4 @@
-import type { FlowAnswer, FlowView } from '../k8s/select-flow.ts';
+import type { FlowAnswer, FlowView } from '../k8s/flow-question.ts';
 import { explainSelection } from '../lb/select.ts';
 import type { Backend, Service } from '../lb/service.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';

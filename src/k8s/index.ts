@@ -30,13 +30,7 @@ export { type Defect, DEFECTS } from './defects.ts';
 export { type ControlPlaneOptions, DEFAULT_OPTIONS } from './options.ts';
 export { controlPlaneInit, lbMapsOf } from './from-config.ts';
 export { Inventory, type KnownNode, type KnownPod } from './inventory.ts';
-export {
-  type FlowAnswer,
-  type FlowClient,
-  type FlowQuestion,
-  type FlowView,
-  selectFlow,
-  SPREAD_PORTS,
-} from './select-flow.ts';
+export { type FlowAnswer, type FlowClient, type FlowQuestion, type FlowView, SPREAD_PORTS } from './flow-question.ts';
+export { selectFlow } from './select-flow.ts';
 export { DIFFERENCES_1_17, type Difference } from './profile.ts';
 export type { SkipRedirectRow } from './skip-redirects.ts';

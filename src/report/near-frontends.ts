@@ -1,5 +1,5 @@
 import { healthChecksOf, healthCheckText } from '../cluster/host-reason.ts';
-import type { FlowAnswer } from '../k8s/select-flow.ts';
+import type { FlowAnswer } from '../k8s/flow-question.ts';
 import type { Frontend } from '../k8s/model.ts';
 import { isFamilyEnabled } from '../k8s/services.ts';
 import { compareAddresses, formatAddress, type IpAddress, isUnspecified, sameAddress } from '../net/address.ts';

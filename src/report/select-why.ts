@@ -1,5 +1,5 @@
 import type { Frontend } from '../k8s/model.ts';
-import type { FlowAnswer, FlowQuestion, FlowView } from '../k8s/select-flow.ts';
+import type { FlowAnswer, FlowQuestion, FlowView } from '../k8s/flow-question.ts';
 import type { Backend } from '../lb/service.ts';
 import { formatAddress } from '../net/address.ts';
 import { formatCidr } from '../net/cidr.ts';

@@ -1,4 +1,4 @@
-import { type FlowAnswer, type FlowQuestion, type FlowView, SPREAD_PORTS } from '../k8s/select-flow.ts';
+import { type FlowAnswer, type FlowQuestion, type FlowView, SPREAD_PORTS } from '../k8s/flow-question.ts';
 import type { Backend, Service } from '../lb/service.ts';
 import { formatAddress, parseAddress } from '../net/address.ts';
 import { formatEndpoint, formatL4Address } from '../net/endpoint.ts';

@@ -1,5 +1,6 @@
 import { controlPlaneInit } from '../../k8s/from-config.ts';
-import { type FlowQuestion, selectFlow } from '../../k8s/select-flow.ts';
+import type { FlowQuestion } from '../../k8s/flow-question.ts';
+import { selectFlow } from '../../k8s/select-flow.ts';
 import { checkTableSize } from '../../maglev/sizes.ts';
 import { LbtwinError } from '../../errors.ts';
 import type { RawObject } from '../../k8s/raw.ts';
