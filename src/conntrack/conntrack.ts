@@ -157,12 +157,12 @@ export class Conntrack {
       key[2 * w] = 0;
       const protocol = this.family === 4 ? Protocol.ICMP : Protocol.ICMPV6;
       key[2 * w + 1] = (protocol << 8) | (tuple[2 * w + 1]! & 0xff) | TupleFlag.RELATED;
-      const row = this.any.upsert(key);
+      const row = this.#emptyRow(this.any, key);
       if (row < 0) return this.#createFailed(row);
       this.#fill(this.any, row, tcp, dir, state, now);
     }
     const table = tcp ? this.tcp : this.any;
-    const row = table.upsert(tuple);
+    const row = this.#emptyRow(table, tuple);
     if (row < 0) return this.#createFailed(row);
     this.#fill(table, row, tcp, dir, state, now);
     if (this.options.accounting) this.#count(table.rows, table.valueAt(row), length);
@@ -394,10 +394,21 @@ export class Conntrack {
     if (bytes > 0xffff_ffff) rows[at + CtWord.BYTES_HIGH]!++;
   }
 
-  #fill(table: HashTable, row: number, tcp: boolean, dir: CtDir, state: CtState | null, now: number): void {
+  /** A row for a key, made or overwritten, its value all zero; or what `upsert` answers. */
+  #emptyRow(table: HashTable, key: Uint32Array): number {
+    const { size } = table;
+    const row = table.upsert(key);
+    // A new one is empty already.
+    if (row < 0 || table.size !== size) return row;
     const { rows } = table;
     const at = table.valueAt(row);
     for (let word = 0; word < CT_VALUE_WORDS; word++) rows[at + word] = 0;
+    return row;
+  }
+
+  #fill(table: HashTable, row: number, tcp: boolean, dir: CtDir, state: CtState | null, now: number): void {
+    const { rows } = table;
+    const at = table.valueAt(row);
     if (state !== null) {
       if (dir === CtDir.SERVICE) rows[at + CtWord.BACKEND_ID] = state.backendId;
       const bits = dir === CtDir.SERVICE ? 0 : state.bits & this.#stateBits;
