@@ -98,7 +98,7 @@ export class FlowHeaders {
     const word = packet.u32(headers.l3 + this.#lengthWordOffset);
     words[at + option] = this.length;
     words[at + option + 1] = word - this.#lengthWord;
-    // For IPv6 next header and hop limit are in that word; of an outer header they are written by themselves.
+    // For IPv6 next header and hop limit are in that word: what inserts leaves the hop limit alone, and of an outer header they are written by themselves.
     if (pushed > 0) words[at + option + 2] = packet.u16(headers.l3 + this.#halfOffset);
     else {
       for (let i = 0; 4 * i < added; i++) {
